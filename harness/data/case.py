@@ -1,0 +1,49 @@
+"""What a case is: first as files on disk, then as decoded arrays."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+IGNORE = 255
+"""Class index of voxels that give no loss, gradient or score."""
+
+
+@dataclass(frozen=True)
+class CaseFiles:
+    """Where the files of one case lie, as a layout found them.
+
+    Attributes:
+        case: Unique name inside the dataset.
+        patient: Name of the patient, the unit of every split.
+        channels: One file per image channel, in the order of the dataset's ``channels``
+            (a single 4D NIfTI or an RGB picture may stand for several).
+        label: The label map.
+        mask: Region used for intensity normalisation, where the dataset has one.
+        site: Centre or scanner, where the archive tells it.
+    """
+
+    case: str
+    patient: str
+    channels: tuple[Path, ...]
+    label: Path
+    mask: Path | None = None
+    site: str | None = None
+
+
+@dataclass(frozen=True)
+class Case:
+    """One decoded case in canonical order: axial slices first, then rows, then columns.
+
+    Attributes:
+        files: Where it came from.
+        image: ``(C, Z, H, W)`` float32, normalised per channel.
+        labels: ``(Z, H, W)`` uint8 class indices, :data:`IGNORE` where the truth is unknown.
+        spacing: Millimetres per voxel along (Z, H, W); pixels (1, 1, 1) for photographs.
+    """
+
+    files: CaseFiles
+    image: NDArray[np.float32]
+    labels: NDArray[np.uint8]
+    spacing: tuple[float, float, float]

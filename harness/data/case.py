@@ -31,19 +31,27 @@ class CaseFiles:
     mask: Path | None = None
     site: str | None = None
 
+    @property
+    def all_files(self) -> tuple[Path, ...]:
+        """Every file of the case, channels first."""
+        return (*self.channels, self.label, *((self.mask,) if self.mask else ()))
+
 
 @dataclass(frozen=True)
 class Case:
-    """One decoded case in canonical order: axial slices first, then rows, then columns.
+    """One decoded case as a stack of axial slices.
+
+    The array axes (Z, H, W) run to superior, anterior and right: the RAS axes z, y, x of a NIfTI
+    file. A photograph is one slice with its rows and columns as stored.
 
     Attributes:
-        files: Where it came from.
-        image: ``(C, Z, H, W)`` float32, normalised per channel.
+        image: ``(C, Z, H, W)`` float32, intensities as stored.
         labels: ``(Z, H, W)`` uint8 class indices, :data:`IGNORE` where the truth is unknown.
-        spacing: Millimetres per voxel along (Z, H, W); pixels (1, 1, 1) for photographs.
+        mask: ``(Z, H, W)`` bool, or None where the dataset has no mask file.
+        spacing: Millimetres per voxel along (Z, H, W); (1, 1, 1) pixels for photographs.
     """
 
-    files: CaseFiles
     image: NDArray[np.float32]
     labels: NDArray[np.uint8]
+    mask: NDArray[np.bool_] | None
     spacing: tuple[float, float, float]

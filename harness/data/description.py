@@ -111,7 +111,9 @@ def catalogue() -> dict[str, DatasetDescription]:
     """Return the dataset descriptions that ship with lossbench, by name."""
     folder = files("harness.data") / "catalogue"
     entries = (entry for entry in folder.iterdir() if entry.name.endswith(".yaml"))
-    found = (validate(DatasetDescription, read(entry.read_text(), entry.name), entry.name) for entry in entries)
+    found = (
+        validate(DatasetDescription, read(entry.read_text(), entry.name), entry.name) for entry in entries
+    )
     return {description.name: description for description in sorted(found, key=lambda each: each.name)}
 
 

@@ -103,7 +103,9 @@ def _test_members(patients: list[str], test: int | float | tuple[str, ...]) -> l
     if isinstance(test, tuple):
         missing = sorted(set(test) - set(patients))
         if missing:
-            raise InputError(f"test patients {missing} are not in the dataset; it has {len(patients)} patients")
+            raise InputError(
+                f"test patients {missing} are not in the dataset; it has {len(patients)} patients"
+            )
         return sorted(test)
     return sorted(_shuffled(patients, _TEST_STREAM, 0, 0)[: _count(test, len(patients))])
 

@@ -1,0 +1,60 @@
+"""Where things lie: results, caches, simulated data, artifacts, reports."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+HomeOption = Annotated[
+    Path,
+    typer.Option("--home", envvar="LOSSBENCH_HOME", help="Folder for results, caches and reports."),
+]
+DataOption = Annotated[
+    Path,
+    typer.Option("--data", envvar="LOSSBENCH_DATA", help="Folder that holds one folder per dataset."),
+]
+DatabaseOption = Annotated[
+    str | None,
+    typer.Option(
+        "--db",
+        envvar="LOSSBENCH_DB",
+        help="SQLAlchemy URL of the results database; a file below the home folder if absent.",
+        show_default=False,
+    ),
+]
+
+DEFAULT_HOME = Path("lossbench-home")
+DEFAULT_DATA = Path("data")
+
+
+@dataclass(frozen=True)
+class Home:
+    """The home folder's layout."""
+
+    root: Path
+    url: str | None = None
+
+    @property
+    def database_url(self) -> str:
+        """URL of the results database."""
+        return self.url or f"sqlite:///{self.root / 'results.db'}"
+
+    @property
+    def prepared(self) -> Path:
+        """Prepared datasets."""
+        return self.root / "prepared"
+
+    @property
+    def simulated(self) -> Path:
+        """Simulated archives, one folder per set of options."""
+        return self.root / "simulated"
+
+    @property
+    def artifacts(self) -> Path:
+        """Checkpoints and predictions, one folder per trial."""
+        return self.root / "artifacts"
+
+    def report(self, study: str) -> Path:
+        """Folder of a study's report."""
+        return self.root / "reports" / study

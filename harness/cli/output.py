@@ -1,0 +1,27 @@
+"""Consoles and small printing helpers shared by the commands."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+stdout = Console()
+stderr = Console(stderr=True)
+
+
+def print_json(content: Any) -> None:
+    """Print JSON for other programs."""
+    stdout.print(json.dumps(content, indent=2, default=str), highlight=False, markup=False, soft_wrap=True)
+
+
+def print_table(rows: Sequence[Mapping[str, Any]], title: str = "") -> None:
+    """Print rows that share their keys as a table."""
+    table = Table(title=title or None, title_justify="left", header_style="bold")
+    for column in rows[0] if rows else ():
+        numeric = all(isinstance(row[column], int | float) or row[column] is None for row in rows)
+        table.add_column(column, justify="right" if numeric else "left")
+    for row in rows:
+        table.add_row(*("" if value is None else str(value) for value in row.values()))
+    stdout.print(table, markup=False)

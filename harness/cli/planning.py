@@ -1,0 +1,90 @@
+"""The table of ``lossbench plan``."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from harness.cli.home import Home
+from harness.cli.preparation import ReadyDataset, describe_entry, prepared_if_there
+from harness.data.splits import folds
+from harness.errors import InputError
+from harness.store.database import Database, open_database
+from harness.store.summaries import known_trials, median_epoch_seconds, stale_reasons
+from harness.study.plan import PlannedTrial, cell_trials, schedule_warnings
+from harness.study.spec import LossEntry, Study
+
+
+def plan_rows(study: Study, folder: Path, home: Home, data: Path) -> list[dict[str, Any]]:
+    """Return one row per cell (dataset x loss) with its trials by state and expected hours.
+
+    Datasets whose files are not here are planned too; their trials have no keys yet.
+    """
+    database = _database_if_there(home)
+    ready = prepared_if_there(study, folder, home, data)
+    rows = []
+    for entry, dataset in zip(study.dataset_entries, ready, strict=True):
+        description = describe_entry(entry, folder)
+        n_folds = len(folds(dataset.study_dataset.split if dataset else description.split))
+        for loss in study.losses:
+            row: dict[str, Any] = {
+                "dataset": dataset.prepared.name if dataset else entry.dataset,
+                "loss": loss.label,
+                "trials": study.seeds * n_folds,
+            }
+            row |= _cell_states(study, loss, dataset, n_folds, database)
+            rows.append(row)
+    return rows
+
+
+def warnings_of(study: Study) -> Iterator[str]:
+    """Yield everything about a study that its author should know before it runs."""
+    yield from schedule_warnings(study)
+
+
+def _cell_states(
+    study: Study, loss: LossEntry, dataset: ReadyDataset | None, n_folds: int, database: Database | None
+) -> dict[str, Any]:
+    total = study.seeds * n_folds
+    if dataset is None:
+        return {"done": 0, "to run": total, "failed": 0, "hours": None, "note": "data not here yet"}
+    if loss.tuned:
+        configurations = study.tuning.configurations * n_folds
+        note = f"after tuning {configurations} configurations"
+        hours = _hours(study, dataset, database, total + configurations)
+        return {"done": 0, "to run": total, "failed": 0, "hours": hours, "note": note}
+    planned = [
+        trial
+        for fold in range(n_folds)
+        for trial in cell_trials(study, dataset.study_dataset, loss, loss.spec(), fold)
+    ]
+    states = known_trials(database, [each.trial.key for each in planned]) if database else {}
+    done = sum(state in {"done", "diverged"} for state in states.values())
+    failed = sum(state == "failed" for state in states.values())
+    return {
+        "done": done,
+        "to run": total - done - failed,
+        "failed": failed,
+        "hours": _hours(study, dataset, database, total - done),
+        "note": _stale_note(study, loss, planned, database) if database else "",
+    }
+
+
+def _hours(study: Study, dataset: ReadyDataset, database: Database | None, trials: int) -> float | None:
+    """Single-worker hours from the epochs that the database has timed, or None."""
+    seconds = median_epoch_seconds(database, dataset.prepared.fingerprint) if database else None
+    return None if seconds is None else round(seconds * study.protocol.epochs * trials / 3600, 2)
+
+
+def _stale_note(study: Study, loss: LossEntry, planned: list[PlannedTrial], database: Database) -> str:
+    canonical = {each.trial.key: each.trial.canonical() for each in planned}
+    count, changed = stale_reasons(database, study.study, loss.label, planned[0].dataset, canonical)
+    return f"{count} stale: {', '.join(changed)} changed" if count else ""
+
+
+def _database_if_there(home: Home) -> Database | None:
+    try:
+        return open_database(home.database_url)
+    except InputError as error:
+        if "no results" in str(error):
+            return None
+        raise

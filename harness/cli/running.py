@@ -1,0 +1,151 @@
+"""Put a study, its data, the database, an executor and a progress view together, and run."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.cli.home import Home
+from harness.cli.live import progress_view
+from harness.cli.output import stderr
+from harness.cli.preparation import ReadyDataset, dataset_record, prepare_study
+from harness.data.splits import folds
+from harness.errors import InputError
+from harness.metrics import METRICS
+from harness.scheduling.driver import Driver, DriverOptions, Folders, Summary, record_of
+from harness.scheduling.executor import Executor, InlineExecutor
+from harness.scheduling.trial_source import JoinedSources, PlanSource, TrialSource
+from harness.store.database import Database, open_database
+from harness.store.ownership import new_owner
+from harness.store.trials import TrialStore
+from harness.study.plan import fixed_trials, schedule_warnings
+from harness.study.spec import Study, load_study
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How to run: none of it moves the numbers but the device."""
+
+    local: bool
+    workers: int | None
+    device: str
+    trials_per_gpu: int
+    retry_failed: bool
+
+
+def run_study(name: str, overrides: tuple[str, ...], home: Home, data: Path, options: RunOptions) -> Summary:
+    """Train what the study still lacks and return what was done."""
+    study, folder = load_study(name, overrides)
+    device = _device(options.device)
+    database = open_database(home.database_url, create=True)
+    ready = prepare_study(study, folder, home, data)
+    store = TrialStore(database, new_owner())
+    study_id = _register(store, study, ready)
+    for warning in schedule_warnings(study):
+        stderr.print(f"[yellow]warning:[/] {warning}", highlight=False)
+    source = _source(study, ready, database)
+    with _executor(options, device) as executor, progress_view(study.study) as progress:
+        driver = Driver(
+            store=store,
+            study_id=study_id,
+            executor=executor,
+            source=source,
+            folders=Folders(
+                {each.prepared.fingerprint: each.prepared.folder.resolve() for each in ready},
+                home.artifacts.resolve(),
+            ),
+            progress=progress,
+            options=DriverOptions(device, retry_failed=options.retry_failed),
+        )
+        with _drain_on_interrupt(driver):
+            return driver.run()
+
+
+def _register(store: TrialStore, study: Study, ready: list[ReadyDataset]) -> int:
+    study_id = store.register_study(study.study, study.title, study.model_dump(mode="json"))
+    for each in ready:
+        store.register_dataset(dataset_record(each.prepared))
+    store.register_metrics(
+        {
+            "name": name,
+            "version": metric.version,
+            "title": metric.title,
+            "unit": metric.unit,
+            "direction": metric.direction,
+        }
+        for name, metric in METRICS.items()
+    )
+    datasets = [each.study_dataset for each in ready]
+    store.register_trials(study_id, map(record_of, fixed_trials(study, datasets)), restart=True)
+    return study_id
+
+
+def _source(study: Study, ready: list[ReadyDataset], database: Database) -> TrialSource:
+    """Return the plan and, for every tuned loss and fold, a search."""
+    datasets = [each.study_dataset for each in ready]
+    sources: list[TrialSource] = []
+    if any(entry.tuned for entry in study.losses):
+        from harness.tuning.search import AlphaSearch, open_storage
+
+        storage = open_storage(database)
+        sources += [
+            AlphaSearch(study, dataset, entry, fold, storage)
+            for dataset in datasets
+            for entry in study.losses
+            if entry.tuned
+            for fold in folds(dataset.split)
+        ]
+    # Searches first: otherwise the winners' trials come last and workers wait for them.
+    return JoinedSources([*sources, PlanSource(fixed_trials(study, datasets))])
+
+
+def _device(wanted: str) -> str:
+    import torch
+
+    if wanted not in {"auto", "cpu", "cuda"}:
+        raise InputError(f"unknown device {wanted!r}; use auto, cpu or cuda")
+    available = torch.cuda.is_available()
+    if wanted == "cuda" and not available:
+        raise InputError("device 'cuda' was asked for, but torch finds no GPU; use --device cpu")
+    return "cuda" if available and wanted != "cpu" else "cpu"
+
+
+@contextmanager
+def _executor(options: RunOptions, device: str) -> Iterator[Executor]:
+    executor = InlineExecutor() if options.local else _ray_executor(options, device)
+    try:
+        yield executor
+    finally:
+        executor.close()
+
+
+def _ray_executor(options: RunOptions, device: str) -> Executor:
+    import os
+
+    import torch
+
+    from harness.scheduling.ray_pool import RayExecutor
+
+    if device == "cpu":
+        return RayExecutor(options.workers or len(os.sched_getaffinity(0)))
+    workers = options.workers or torch.cuda.device_count() * options.trials_per_gpu
+    return RayExecutor(workers, gpus_per_worker=1 / options.trials_per_gpu)
+
+
+@contextmanager
+def _drain_on_interrupt(driver: Driver) -> Iterator[None]:
+    """First Ctrl-C: start nothing new. Second: stop now."""
+
+    def interrupt(_signal: int, _frame: Any) -> None:
+        if driver.draining:
+            raise KeyboardInterrupt
+        driver.draining = True
+        stderr.print("finishing the running trials; press Ctrl-C again to stop now")
+
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,153 @@
+"""``plan``, ``run``, ``status`` and ``report``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from harness.cli.home import DEFAULT_DATA, DEFAULT_HOME, DatabaseOption, DataOption, Home, HomeOption
+from harness.cli.output import print_json, print_table, stderr, stdout
+
+if TYPE_CHECKING:
+    from harness.scheduling.driver import Summary
+
+StudyArgument = Annotated[
+    str, typer.Argument(help="Name of a shipped study, or a YAML file.", show_default=False)
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Override a value: protocol.epochs=3. Repeatable.", show_default=False),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+SOME_FAILED, PAUSED = 1, 75
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    for command in (plan, run, status, report):
+        app.command()(command)
+
+
+def plan(
+    study: StudyArgument,
+    data: DataOption = DEFAULT_DATA,
+    home: HomeOption = DEFAULT_HOME,
+    db: DatabaseOption = None,
+    overrides: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what a study would train: done, to run, failed and stale trials, hours, warnings."""
+    from harness.cli.planning import plan_rows, warnings_of
+    from harness.study.spec import load_study
+
+    declared, folder = load_study(study, tuple(overrides or ()))
+    rows = plan_rows(declared, folder, Home(home, db), data)
+    warnings = list(warnings_of(declared))
+    if as_json:
+        print_json({"study": declared.study, "cells": rows, "warnings": warnings})
+        return
+    print_table(rows, title=f"{declared.study}: {declared.title}" if declared.title else declared.study)
+    for warning in warnings:
+        stderr.print(f"[yellow]warning:[/] {warning}", highlight=False)
+
+
+def run(
+    study: StudyArgument,
+    data: DataOption = DEFAULT_DATA,
+    home: HomeOption = DEFAULT_HOME,
+    db: DatabaseOption = None,
+    overrides: SetOption = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
+    local: Annotated[bool, typer.Option("--local", help="Train in this process, without Ray.")] = False,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Trials at a time; all CPU cores (or GPU shares) if absent.", show_default=False
+        ),
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    trials_per_gpu: Annotated[int, typer.Option(min=1, help="Trials that share one GPU.")] = 1,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try failed trials again.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Train what a study still lacks. The same command goes on after an interruption.
+
+    The first Ctrl-C lets running trials finish, the second stops them.
+    """
+    if dry_run:
+        plan(study, data, home, db, overrides, as_json)
+        return
+    from harness.cli.running import RunOptions, run_study
+
+    options = RunOptions(local, workers, device, trials_per_gpu, retry_failed)
+    summary = run_study(study, tuple(overrides or ()), Home(home, db), data, options)
+    if as_json:
+        print_json(vars(summary))
+    else:
+        _print_summary(summary, study)
+    if summary.failed:
+        raise typer.Exit(SOME_FAILED)
+    if summary.left:
+        raise typer.Exit(PAUSED)
+
+
+def status(
+    study: Annotated[str | None, typer.Argument(help="Only this study.", show_default=False)] = None,
+    home: HomeOption = DEFAULT_HOME,
+    db: DatabaseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the trials of every study in the database by state, and the reason of each failure."""
+    from harness.store.database import open_database
+    from harness.store.summaries import failures, trial_counts
+
+    database = open_database(Home(home, db).database_url)
+    counts, failed = trial_counts(database, study), failures(database, study)
+    if as_json:
+        print_json({"trials": counts, "failures": failed})
+        return
+    print_table(counts, title="trials")
+    if failed:
+        print_table(failed, title="not done")
+
+
+def report(
+    study: Annotated[str, typer.Argument(help="Name of a study in the database.", show_default=False)],
+    home: HomeOption = DEFAULT_HOME,
+    db: DatabaseOption = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder to write; below the home folder if absent.", show_default=False),
+    ] = None,
+    peek: Annotated[
+        bool,
+        typer.Option(
+            "--peek", help="Show test results of an unfinished study; recorded as a look at the test set."
+        ),
+    ] = False,
+) -> None:
+    """Write figures, tables and one self-contained report.html for a study."""
+    from harness.store.database import open_database
+    from reports.build import build_report
+
+    where = Home(home, db)
+    database = open_database(where.database_url)
+    # A file and its suffix both name a study here, so that run and report take the same argument.
+    name = Path(study).stem if study.endswith((".yaml", ".yml")) else study
+    written = build_report(
+        database, name, out or where.report(name), where.prepared, where.artifacts, peek=peek
+    )
+    stdout.print(written.summary, highlight=False, markup=False)
+    stdout.print(f"report: {written.page}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _print_summary(summary: "Summary", study: str) -> None:
+    parts = [f"{summary.trained} trials trained", f"{summary.reused} already in the database"]
+    if summary.failed:
+        parts.append(f"{summary.failed} failed (lossbench status shows why)")
+    if summary.left:
+        parts.append(f"{summary.left} left; the same command goes on")
+    stdout.print("; ".join(parts), highlight=False)
+    if not summary.left:
+        stdout.print(f"next: lossbench report {study}", highlight=False)

@@ -1,0 +1,50 @@
+"""What the driver tells while it works; the command line draws it."""
+
+from typing import Protocol
+
+from harness.study.plan import PlannedTrial
+from harness.training.job import EpochRecord
+
+
+class Progress(Protocol):
+    """Hears of everything that happens to trials."""
+
+    def begin(self, expected: int) -> None:
+        """The study has this many trials, searches included."""
+
+    def reused(self, planned: PlannedTrial, state: str) -> None:
+        """The database already had the trial."""
+
+    def started(self, planned: PlannedTrial, resumed_at: int) -> None:
+        """A worker trains it, from this epoch on."""
+
+    def epoch(self, planned: PlannedTrial, record: EpochRecord) -> None:
+        """An epoch is over."""
+
+    def finished(self, planned: PlannedTrial, state: str, best_val_dsc: float | None, seconds: float) -> None:
+        """Its result is in the database."""
+
+    def failed(self, planned: PlannedTrial, reason: str, will_retry: bool) -> None:
+        """It ended without a result."""
+
+
+class Silent:
+    """Draws nothing."""
+
+    def begin(self, expected: int) -> None:
+        """Ignore it."""
+
+    def reused(self, planned: PlannedTrial, state: str) -> None:
+        """Ignore it."""
+
+    def started(self, planned: PlannedTrial, resumed_at: int) -> None:
+        """Ignore it."""
+
+    def epoch(self, planned: PlannedTrial, record: EpochRecord) -> None:
+        """Ignore it."""
+
+    def finished(self, planned: PlannedTrial, state: str, best_val_dsc: float | None, seconds: float) -> None:
+        """Ignore it."""
+
+    def failed(self, planned: PlannedTrial, reason: str, will_retry: bool) -> None:
+        """Ignore it."""

@@ -1,0 +1,85 @@
+"""Where the driver's trials come from: a plan, or a search that makes them as results arrive."""
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from harness.study.plan import PlannedTrial
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """What a source may learn of a finished trial: its state and validation DSC, never a test score."""
+
+    state: str
+    best_val_dsc: float | None
+
+
+class TrialSource(Protocol):
+    """Gives out trials and hears how they ended."""
+
+    def take(self) -> PlannedTrial | None:
+        """Return a trial that can run now, or None if there is none at the moment."""
+
+    def report(self, planned: PlannedTrial, result: TrialResult) -> None:
+        """Hear how a trial given out has ended."""
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether no trial will come any more."""
+
+    @property
+    def expected(self) -> int:
+        """How many trials it will have given out in the end."""
+
+
+class PlanSource:
+    """Gives out a fixed list of trials."""
+
+    def __init__(self, trials: Iterable[PlannedTrial]) -> None:
+        self._waiting = deque(trials)
+        self.expected = len(self._waiting)
+
+    def take(self) -> PlannedTrial | None:
+        """Return the next trial of the list."""
+        return self._waiting.popleft() if self._waiting else None
+
+    def report(self, planned: PlannedTrial, result: TrialResult) -> None:
+        """A plan does not depend on results."""
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether all have been given out."""
+        return not self._waiting
+
+
+class JoinedSources:
+    """Several sources as one; the first that has a trial gives it."""
+
+    def __init__(self, sources: Sequence[TrialSource]) -> None:
+        self._sources = sources
+        self._origin: dict[tuple[str, str], TrialSource] = {}
+
+    def take(self) -> PlannedTrial | None:
+        """Return a trial of the first source that has one."""
+        for source in self._sources:
+            planned = source.take()
+            if planned is not None:
+                self._origin[planned.label, planned.trial.key] = source
+                return planned
+        return None
+
+    def report(self, planned: PlannedTrial, result: TrialResult) -> None:
+        """Tell the source that gave the trial."""
+        self._origin[planned.label, planned.trial.key].report(planned, result)
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether every source is."""
+        return all(source.exhausted for source in self._sources)
+
+    @property
+    def expected(self) -> int:
+        """Sum over the sources."""
+        return sum(source.expected for source in self._sources)

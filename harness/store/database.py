@@ -1,0 +1,187 @@
+"""Open the results database: engine settings, migration, version check."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, create_engine, event, inspect
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DatabaseError
+
+from harness.errors import InputError
+
+VERSION_TABLE = "lossbench_version"
+"""Not Alembic's default name: that one belongs to Optuna."""
+
+BUSY_TIMEOUT_SECONDS = 60
+
+_READ_ONLY = "lossbench_read_only"
+
+
+class Database:
+    """An open results database.
+
+    Args:
+        engine: Connected engine whose schema is current.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    @property
+    def url(self) -> str:
+        """The URL with its password, for libraries that open their own connection."""
+        return self.engine.url.render_as_string(hide_password=False)
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """Give a connection inside one transaction that takes the write lock at once."""
+        with self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Give a connection for reading; it sees one consistent state and blocks no writer."""
+        with self.engine.connect().execution_options(**{_READ_ONLY: True}) as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+
+
+def open_database(url: str, create: bool = False) -> Database:
+    """Open a results database.
+
+    Args:
+        url: SQLAlchemy URL, for example ``sqlite:///results.db``.
+        create: Create the database and its tables where there are none.
+
+    Raises:
+        InputError: if it cannot be opened, is none of ours, or has another version.
+    """
+    engine = _engine(url, create)
+    try:
+        found = _version(engine)
+        if found is None and _is_empty(engine):
+            if not create:
+                raise InputError(
+                    f"no results in database {_shown(url)}; run a study first, or give another --db"
+                )
+            upgrade(engine)
+        elif found != _newest():
+            raise InputError(_wrong_version(found, url))
+    except DatabaseError as error:
+        raise InputError(f"cannot open database {_shown(url)}: {error.orig}") from error
+    return Database(engine)
+
+
+def upgrade(engine: Engine) -> None:
+    """Bring the tables to the newest version."""
+    config = _alembic_config()
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def upgrade_database(url: str) -> tuple[str | None, str]:
+    """Migrate an older database in place and return its old and new version.
+
+    Raises:
+        InputError: if it is newer than this program, or cannot be opened.
+    """
+    engine = _engine(url, create=True)
+    try:
+        found = _version(engine)
+        known = {
+            script.revision for script in ScriptDirectory.from_config(_alembic_config()).walk_revisions()
+        }
+        if found is not None and found not in known:
+            raise InputError(_wrong_version(found, url))
+        upgrade(engine)
+    except DatabaseError as error:
+        raise InputError(f"cannot open database {_shown(url)}: {error.orig}") from error
+    finally:
+        engine.dispose()
+    return found, _newest()
+
+
+def _engine(url: str, create: bool) -> Engine:
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise InputError(
+            "the database URL cannot be read; expected for example sqlite:///lossbench-home/results.db"
+        ) from None
+    if not parsed.drivername.startswith("sqlite"):
+        return create_engine(parsed)
+    if parsed.database and parsed.database != ":memory:":
+        path = Path(parsed.database)
+        if not create and not path.exists():
+            raise InputError(f"no results in database {_shown(url)}; run a study first, or give another --db")
+        path.parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(parsed, connect_args={"timeout": BUSY_TIMEOUT_SECONDS})
+    event.listen(engine, "connect", _configure_sqlite)
+    event.listen(engine, "begin", _begin_immediate)
+    return engine
+
+
+def _configure_sqlite(connection: Any, _record: Any) -> None:
+    # pysqlite starts transactions by itself, deferred; ours begin below.
+    connection.isolation_level = None
+    for pragma in ("journal_mode = WAL", "foreign_keys = ON", "synchronous = NORMAL"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_immediate(connection: Connection) -> None:
+    # A deferred transaction that turns into a writer fails at once under contention.
+    reads = connection.get_execution_options().get(_READ_ONLY, False)
+    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+
+def _alembic_config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(files("harness.store") / "migrations"))
+    return config
+
+
+def _newest() -> str:
+    head = ScriptDirectory.from_config(_alembic_config()).get_current_head()
+    assert head is not None
+    return head
+
+
+def _version(engine: Engine) -> str | None:
+    with engine.connect() as connection:
+        return MigrationContext.configure(
+            connection, opts={"version_table": VERSION_TABLE}
+        ).get_current_revision()
+
+
+def _is_empty(engine: Engine) -> bool:
+    return not inspect(engine).get_table_names()
+
+
+def _wrong_version(found: str | None, url: str) -> str:
+    if found is None:
+        return f"database {_shown(url)} is not a lossbench database; give another --db"
+    known = [script.revision for script in ScriptDirectory.from_config(_alembic_config()).walk_revisions()]
+    if found in known:
+        return (
+            f"database {_shown(url)} has the older version {found}, this program needs {_newest()}; "
+            "run 'lossbench db upgrade'"
+        )
+    return (
+        f"database {_shown(url)} has version {found}, which this program (version {_newest()}) "
+        "does not know; install a newer lossbench"
+    )
+
+
+def _shown(url: str) -> str:
+    return repr(make_url(url).render_as_string(hide_password=True))

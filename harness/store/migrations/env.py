@@ -1,0 +1,15 @@
+"""Alembic's entry point: our version table, on the connection that the caller opened."""
+
+from alembic import context
+
+from harness.store.database import VERSION_TABLE
+from harness.store.schema import Base
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=Base.metadata,
+    version_table=VERSION_TABLE,
+    render_as_batch=True,
+)
+with context.begin_transaction():
+    context.run_migrations()

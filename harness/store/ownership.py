@@ -1,0 +1,47 @@
+"""Who holds a lease, without storing a host name.
+
+A driver's name holds a hash of its machine's boot and process namespace. A driver on the same
+machine can so tell at once that the owner was killed; elsewhere the lease has to expire.
+"""
+
+import hashlib
+import os
+import secrets
+from pathlib import Path
+
+
+def new_owner() -> str:
+    """Return a name for this process as a lease owner."""
+    return f"{secrets.token_hex(6)}:{_machine()}:{os.getpid()}"
+
+
+def owner_is_gone(owner: str) -> bool:
+    """Whether the owner ran on this machine and its process has ended."""
+    _, machine, process = owner.split(":")
+    if machine != _machine() or not machine:
+        return False
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return _is_zombie(int(process))
+
+
+def _is_zombie(process: int) -> bool:
+    try:
+        status = Path(f"/proc/{process}/stat").read_text()
+    except OSError:
+        return False
+    return status.rpartition(")")[2].split()[0] == "Z"
+
+
+def _machine() -> str:
+    """Hash of boot and process namespace; empty where the system does not tell them."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        namespace = str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        return ""
+    return hashlib.sha256(f"{boot} {namespace}".encode()).hexdigest()[:12]

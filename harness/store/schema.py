@@ -1,0 +1,236 @@
+"""Tables of the results database.
+
+Optuna keeps its own tables (``studies``, ``trials``, ``alembic_version`` ...) beside these in the
+same database; ours are named in the singular, so that they cannot collide.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    Index,
+    MetaData,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+TRIAL_STATES = ("waiting", "running", "done", "diverged", "failed")
+"""``diverged`` is a result; ``failed`` is a mistake in code or machine and can be tried again."""
+
+FINAL_STATES = ("done", "diverged")
+
+
+class Base(DeclarativeBase):
+    """Common metadata: constraints have predictable names, for migrations."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {dict[str, Any]: JSON, list[Any]: JSON, datetime: DateTime(timezone=True)}  # noqa: RUF012
+
+
+class StudyRow(Base):
+    """A study as it was last run, with its resolved text."""
+
+    __tablename__ = "study"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    title: Mapped[str]
+    resolved: Mapped[dict[str, Any]]
+    updated: Mapped[datetime]
+
+
+class DatasetRow(Base):
+    """A prepared dataset, identified by its content."""
+
+    __tablename__ = "dataset"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    fingerprint: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str]
+    title: Mapped[str]
+    classes: Mapped[list[Any]]
+
+
+class PatientRow(Base):
+    """The unit of statistics and of splits."""
+
+    __tablename__ = "patient"
+    __table_args__ = (UniqueConstraint("dataset_id", "name"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    dataset_id: Mapped[int] = mapped_column(ForeignKey("dataset.id"))
+    name: Mapped[str]
+
+
+class CaseRow(Base):
+    """One image or volume; spacing and diagonal in millimetres."""
+
+    __tablename__ = "case"
+    __table_args__ = (UniqueConstraint("patient_id", "name"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    patient_id: Mapped[int] = mapped_column(ForeignKey("patient.id"))
+    name: Mapped[str]
+    site: Mapped[str | None]
+    shape: Mapped[list[Any]]
+    spacing: Mapped[list[Any]]
+    voxels: Mapped[list[Any]]
+
+
+class LossRow(Base):
+    """A loss in canonical form."""
+
+    __tablename__ = "loss"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    digest: Mapped[str] = mapped_column(unique=True)
+    expression: Mapped[str]
+    family: Mapped[str]
+    canonical: Mapped[dict[str, Any]]
+
+
+class EnvironmentRow(Base):
+    """Provenance: versions, commit, hardware, numerics class; one row per distinct environment."""
+
+    __tablename__ = "environment"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    digest: Mapped[str] = mapped_column(unique=True)
+    facts: Mapped[dict[str, Any]]
+
+
+class TrialRow(Base):
+    """One training, identified by its key and shared by every study that asks for it."""
+
+    __tablename__ = "trial"
+    __table_args__ = (
+        CheckConstraint(f"state IN {TRIAL_STATES}", name="state"),
+        CheckConstraint("(state = 'running') = (lease_owner IS NOT NULL)", name="lease"),
+        Index(None, "dataset_id", "loss_id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(unique=True)
+    dataset_id: Mapped[int] = mapped_column(ForeignKey("dataset.id"))
+    loss_id: Mapped[int] = mapped_column(ForeignKey("loss.id"))
+    environment_id: Mapped[int | None] = mapped_column(ForeignKey("environment.id"))
+    seed: Mapped[int]
+    fold: Mapped[int]
+    purpose: Mapped[str]
+    canonical: Mapped[dict[str, Any]]
+    state: Mapped[str]
+    attempts: Mapped[int] = mapped_column(default=0)
+    lease_owner: Mapped[str | None]
+    lease_expires: Mapped[datetime | None]
+    epoch_now: Mapped[int | None]
+    collapsed: Mapped[bool | None]
+    reason: Mapped[str | None]
+    traceback: Mapped[str | None]
+    best_epoch: Mapped[int | None]
+    best_val_dsc: Mapped[float | None]
+    seconds: Mapped[float | None]
+    finished: Mapped[datetime | None]
+
+
+class StudyTrialRow(Base):
+    """The place of a trial in a study: its label in the tables and its dataset's name."""
+
+    __tablename__ = "study_trial"
+
+    study_id: Mapped[int] = mapped_column(ForeignKey("study.id"), primary_key=True)
+    trial_id: Mapped[int] = mapped_column(ForeignKey("trial.id"), primary_key=True)
+    label: Mapped[str] = mapped_column(primary_key=True)
+    dataset: Mapped[str]
+    current: Mapped[bool]
+
+
+class EpochRow(Base):
+    """One point of a learning curve."""
+
+    __tablename__ = "epoch"
+
+    trial_id: Mapped[int] = mapped_column(ForeignKey("trial.id"), primary_key=True)
+    epoch: Mapped[int] = mapped_column(primary_key=True)
+    train_loss: Mapped[float]
+    val_dsc: Mapped[float]
+    learning_rate: Mapped[float]
+    region_weight: Mapped[float | None]
+    boundary_weight: Mapped[float | None]
+    seconds: Mapped[float]
+
+
+class MetricRow(Base):
+    """A metric by name and version; a changed definition is a new version."""
+
+    __tablename__ = "metric"
+    __table_args__ = (
+        UniqueConstraint("name", "version"),
+        CheckConstraint("direction IN ('higher', 'lower')", name="direction"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    version: Mapped[int]
+    title: Mapped[str]
+    unit: Mapped[str]
+    direction: Mapped[str]
+
+
+class ScoreRow(Base):
+    """One metric of one class of one case; ``value`` is NULL where undefined, with its reason."""
+
+    __tablename__ = "score"
+    __table_args__ = (
+        CheckConstraint("part IN ('validation', 'test')", name="part"),
+        CheckConstraint("checkpoint IN ('best', 'last')", name="checkpoint"),
+        CheckConstraint("value IS NOT NULL OR reason IS NOT NULL", name="undefined_has_reason"),
+    )
+
+    trial_id: Mapped[int] = mapped_column(ForeignKey("trial.id"), primary_key=True)
+    case_id: Mapped[int] = mapped_column(ForeignKey("case.id"), primary_key=True)
+    class_index: Mapped[int] = mapped_column(primary_key=True)
+    metric_id: Mapped[int] = mapped_column(ForeignKey("metric.id"), primary_key=True)
+    checkpoint: Mapped[str] = mapped_column(primary_key=True)
+    part: Mapped[str]
+    value: Mapped[float | None]
+    imputed: Mapped[float]
+    reason: Mapped[str | None]
+
+
+class ArtifactRow(Base):
+    """A file that a trial kept, relative to the artifact folder."""
+
+    __tablename__ = "artifact"
+    __table_args__ = (UniqueConstraint("trial_id", "kind"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    trial_id: Mapped[int] = mapped_column(ForeignKey("trial.id"))
+    kind: Mapped[str]
+    path: Mapped[str]
+    sha256: Mapped[str]
+    bytes: Mapped[int]
+
+
+class LookRow(Base):
+    """A distinct set of test scores that somebody analysed."""
+
+    __tablename__ = "look"
+    __table_args__ = (UniqueConstraint("study_id", "digest"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    study_id: Mapped[int] = mapped_column(ForeignKey("study.id"))
+    digest: Mapped[str]
+    at: Mapped[datetime]
+    complete: Mapped[bool]

@@ -1,0 +1,361 @@
+"""Move trials through their states: the driver is the only writer of its results.
+
+A trial is ``waiting``, then ``running`` under a lease, then ``done`` or ``diverged`` (results) or
+``failed``. A lease belongs to a driver and expires; so a dead driver's trials return by themselves.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, and_, delete, insert, select, update
+
+from harness.store.database import Database
+from harness.store.ownership import owner_is_gone
+from harness.store.schema import (
+    FINAL_STATES,
+    ArtifactRow,
+    CaseRow,
+    DatasetRow,
+    EnvironmentRow,
+    EpochRow,
+    LossRow,
+    MetricRow,
+    PatientRow,
+    ScoreRow,
+    StudyRow,
+    StudyTrialRow,
+    TrialRow,
+)
+
+LEASE_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class DatasetRecord:
+    """What the database keeps of a dataset: (patient, case, site, shape, spacing, voxels) per case."""
+
+    fingerprint: str
+    name: str
+    title: str
+    classes: tuple[str, ...]
+    cases: tuple[tuple[str, str, str | None, Sequence[int], Sequence[float], Sequence[int]], ...]
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """A trial as the plan hands it over."""
+
+    key: str
+    fingerprint: str
+    dataset: str
+    label: str
+    loss_expression: str
+    loss_family: str
+    loss_canonical: Mapping[str, Any]
+    seed: int
+    fold: int
+    purpose: str
+    canonical: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class ArtifactRecord:
+    """A file that a trial kept."""
+
+    kind: str
+    path: str
+    sha256: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Everything a finished trial leaves, written in one transaction.
+
+    ``epochs`` and ``scores`` are rows as mappings: the columns of ``epoch``, and those of
+    ``score`` with ``case`` and ``metric`` as names.
+    """
+
+    state: str
+    collapsed: bool
+    reason: str | None
+    best_epoch: int | None
+    best_val_dsc: float | None
+    seconds: float
+    epochs: Sequence[Mapping[str, Any]]
+    scores: Sequence[Mapping[str, Any]]
+    artifacts: Sequence[ArtifactRecord]
+    environment: Mapping[str, str]
+
+
+class TrialStore:
+    """States, leases and results of trials.
+
+    Args:
+        database: Open database.
+        owner: Identifies this driver in leases.
+    """
+
+    def __init__(self, database: Database, owner: str) -> None:
+        self.database = database
+        self.owner = owner
+
+    def register_study(self, name: str, title: str, resolved: Mapping[str, Any]) -> int:
+        """Insert or update a study; return its id."""
+        values = {"title": title, "resolved": dict(resolved), "updated": datetime.now(UTC)}
+        with self.database.write() as connection:
+            return _upsert(connection, StudyRow, {"name": name}, values)
+
+    def register_dataset(self, dataset: DatasetRecord) -> None:
+        """Insert a dataset with its patients and cases, once."""
+        with self.database.write() as connection:
+            known = select(DatasetRow.id).where(DatasetRow.fingerprint == dataset.fingerprint)
+            if connection.scalar(known) is not None:
+                return
+            dataset_id = _insert(
+                connection,
+                DatasetRow,
+                fingerprint=dataset.fingerprint,
+                name=dataset.name,
+                title=dataset.title,
+                classes=list(dataset.classes),
+            )
+            patients: dict[str, int] = {}
+            for patient, case, site, shape, spacing, voxels in dataset.cases:
+                if patient not in patients:
+                    patients[patient] = _insert(connection, PatientRow, dataset_id=dataset_id, name=patient)
+                connection.execute(
+                    insert(CaseRow).values(
+                        patient_id=patients[patient],
+                        name=case,
+                        site=site,
+                        shape=list(shape),
+                        spacing=list(spacing),
+                        voxels=list(voxels),
+                    )
+                )
+
+    def register_metrics(self, metrics: Iterable[Mapping[str, Any]]) -> None:
+        """Insert metrics (name, version, title, unit, direction) that are not there yet."""
+        with self.database.write() as connection:
+            for metric in metrics:
+                identity = {"name": metric["name"], "version": metric["version"]}
+                _upsert(
+                    connection, MetricRow, identity, {k: v for k, v in metric.items() if k not in identity}
+                )
+
+    def register_trials(self, study_id: int, trials: Iterable[TrialRecord], restart: bool = False) -> None:
+        """Insert the trials that are not there yet and note their place in the study.
+
+        Args:
+            study_id: From :meth:`register_study`.
+            trials: All of the plan, or those that a search has just made.
+            restart: Whether ``trials`` replace the study's earlier plan; trials of that plan which
+                are not among them stay in the database but are no longer *current*.
+        """
+        with self.database.write() as connection:
+            if restart:
+                stale = update(StudyTrialRow).where(StudyTrialRow.study_id == study_id).values(current=False)
+                connection.execute(stale)
+            for record in trials:
+                trial_id = self._trial_id(connection, record)
+                place = {"study_id": study_id, "trial_id": trial_id, "label": record.label}
+                values = {"dataset": record.dataset, "current": True}
+                found = connection.execute(update(StudyTrialRow).filter_by(**place).values(**values))
+                if found.rowcount == 0:
+                    connection.execute(insert(StudyTrialRow).values(**place, **values))
+
+    def result(self, key: str) -> tuple[str, float | None]:
+        """Return the state of a registered trial and its best validation DSC, if it has one."""
+        with self.database.read() as connection:
+            row = connection.execute(
+                select(TrialRow.state, TrialRow.best_val_dsc).where(TrialRow.key == key)
+            ).one()
+        return row.state, row.best_val_dsc
+
+    def claim(self, key: str, retry_failed: bool = False) -> bool:
+        """Take a trial's lease; return False if it is finished or another driver holds it."""
+        now = datetime.now(UTC)
+        with self.database.write() as connection:
+            row = connection.execute(
+                select(TrialRow.state, TrialRow.lease_owner, TrialRow.lease_expires).where(
+                    TrialRow.key == key
+                )
+            ).one()
+            free = (
+                row.state == "waiting"
+                or (row.state == "failed" and retry_failed)
+                or (row.state == "running" and _lease_is_over(row.lease_owner, row.lease_expires, now))
+            )
+            if free:
+                connection.execute(
+                    update(TrialRow)
+                    .where(TrialRow.key == key)
+                    .values(
+                        state="running",
+                        lease_owner=self.owner,
+                        lease_expires=now + timedelta(seconds=LEASE_SECONDS),
+                        attempts=TrialRow.attempts + 1,
+                        epoch_now=None,
+                        reason=None,
+                        traceback=None,
+                    )
+                )
+            return bool(free)
+
+    def heartbeat(self, epochs: Mapping[str, int]) -> None:
+        """Extend the leases of this driver and note the epoch that each of its trials has reached."""
+        expires = datetime.now(UTC) + timedelta(seconds=LEASE_SECONDS)
+        mine = and_(TrialRow.lease_owner == self.owner, TrialRow.state == "running")
+        with self.database.write() as connection:
+            connection.execute(update(TrialRow).where(mine).values(lease_expires=expires))
+            for key, epoch in epochs.items():
+                connection.execute(update(TrialRow).where(mine, TrialRow.key == key).values(epoch_now=epoch))
+
+    def release(self, key: str) -> None:
+        """Give a trial back unfinished."""
+        with self.database.write() as connection:
+            connection.execute(
+                update(TrialRow)
+                .where(TrialRow.key == key, TrialRow.lease_owner == self.owner)
+                .values(state="waiting", lease_owner=None, lease_expires=None)
+            )
+
+    def fail(self, key: str, reason: str, traceback: str) -> None:
+        """Record that code or machine failed; the trial can be tried again."""
+        with self.database.write() as connection:
+            connection.execute(
+                update(TrialRow)
+                .where(TrialRow.key == key, TrialRow.lease_owner == self.owner)
+                .values(
+                    state="failed",
+                    lease_owner=None,
+                    lease_expires=None,
+                    reason=reason,
+                    traceback=traceback,
+                    finished=datetime.now(UTC),
+                )
+            )
+
+    def finish(self, key: str, outcome: Outcome) -> bool:
+        """Write a result whole; return False if another driver has already written it."""
+        with self.database.write() as connection:
+            row = connection.execute(
+                select(TrialRow.id, TrialRow.dataset_id, TrialRow.state).where(TrialRow.key == key)
+            ).one()
+            if row.state in FINAL_STATES:
+                return False
+            for table in (EpochRow, ScoreRow, ArtifactRow):
+                connection.execute(delete(table).where(table.trial_id == row.id))
+            if outcome.epochs:
+                connection.execute(
+                    insert(EpochRow), [{"trial_id": row.id, **epoch} for epoch in outcome.epochs]
+                )
+            if outcome.scores:
+                connection.execute(
+                    insert(ScoreRow), _score_rows(connection, row.id, row.dataset_id, outcome.scores)
+                )
+            for artifact in outcome.artifacts:
+                connection.execute(insert(ArtifactRow).values(trial_id=row.id, **asdict(artifact)))
+            connection.execute(
+                update(TrialRow)
+                .where(TrialRow.id == row.id)
+                .values(
+                    state=outcome.state,
+                    lease_owner=None,
+                    lease_expires=None,
+                    epoch_now=None,
+                    collapsed=outcome.collapsed,
+                    reason=outcome.reason,
+                    traceback=None,
+                    best_epoch=outcome.best_epoch,
+                    best_val_dsc=outcome.best_val_dsc,
+                    seconds=outcome.seconds,
+                    environment_id=_environment_id(connection, outcome.environment),
+                    finished=datetime.now(UTC),
+                )
+            )
+            return True
+
+    def _trial_id(self, connection: Connection, record: TrialRecord) -> int:
+        known = connection.scalar(select(TrialRow.id).where(TrialRow.key == record.key))
+        if known is not None:
+            return known
+        dataset_id = connection.scalar(
+            select(DatasetRow.id).where(DatasetRow.fingerprint == record.fingerprint)
+        )
+        loss = {"expression": record.loss_expression, "family": record.loss_family}
+        loss_id = _upsert(
+            connection,
+            LossRow,
+            {"digest": _digest(record.loss_canonical)},
+            {**loss, "canonical": dict(record.loss_canonical)},
+        )
+        return _insert(
+            connection,
+            TrialRow,
+            key=record.key,
+            dataset_id=dataset_id,
+            loss_id=loss_id,
+            seed=record.seed,
+            fold=record.fold,
+            purpose=record.purpose,
+            canonical=dict(record.canonical),
+            state="waiting",
+            attempts=0,
+        )
+
+
+def _lease_is_over(owner: str | None, expires: datetime | None, now: datetime) -> bool:
+    if owner is None or expires is None:
+        return True
+    return expires.replace(tzinfo=expires.tzinfo or UTC) < now or owner_is_gone(owner)
+
+
+def _score_rows(
+    connection: Connection, trial_id: int, dataset_id: int, scores: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    cases = dict(
+        connection.execute(
+            select(CaseRow.name, CaseRow.id).join(PatientRow).where(PatientRow.dataset_id == dataset_id)
+        )
+        .tuples()
+        .all()
+    )
+    newest = select(MetricRow.name, MetricRow.id).order_by(MetricRow.version)
+    metrics = dict(connection.execute(newest).tuples().all())
+    columns = ("class_index", "checkpoint", "part", "value", "imputed", "reason")
+    return [
+        {"trial_id": trial_id, "case_id": cases[score["case"]], "metric_id": metrics[score["metric"]]}
+        | {column: score[column] for column in columns}
+        for score in scores
+    ]
+
+
+def _environment_id(connection: Connection, facts: Mapping[str, str]) -> int:
+    return _upsert(connection, EnvironmentRow, {"digest": _digest(facts)}, {"facts": dict(facts)})
+
+
+def _digest(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _insert(connection: Connection, table: Any, **values: Any) -> int:
+    result = connection.execute(insert(table).values(**values))
+    assert result.inserted_primary_key is not None
+    return int(result.inserted_primary_key[0])
+
+
+def _upsert(
+    connection: Connection, table: Any, identity: Mapping[str, Any], values: Mapping[str, Any]
+) -> int:
+    conditions = [getattr(table, column) == value for column, value in identity.items()]
+    known = connection.scalar(select(table.id).where(*conditions))
+    if known is None:
+        return _insert(connection, table, **identity, **values)
+    connection.execute(update(table).where(table.id == known).values(**values))
+    return int(known)

@@ -1,0 +1,218 @@
+"""The schema of a study file. The same classes build a study from Python."""
+
+import inspect
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, PositiveFloat, PositiveInt, Tag, field_validator, model_validator
+
+from harness.data.splits import Split
+from harness.errors import InputError, nearest
+from harness.losses import LossSpec, parse_loss
+from harness.models import build_model, find_model
+from harness.strict_yaml import StrictModel, read, validate
+from harness.training.protocol import Protocol
+from studies import shipped_studies
+
+TUNE = "tune"
+"""Value of ``alpha`` that asks for a tuned schedule."""
+
+
+class SimulateOptions(StrictModel):
+    """How to simulate a dataset before the study: see ``lossbench data simulate --help``."""
+
+    cases: PositiveInt
+    seed: Annotated[int, Field(ge=0)] = 0
+    inplane_mm: PositiveFloat | None = None
+    sites: tuple[str, ...] | None = None
+
+
+class DatasetEntry(StrictModel):
+    """One dataset of a study; a bare name stands for ``{dataset: name}``.
+
+    Attributes:
+        dataset: Catalogue name, or path of a manifest relative to the study file.
+        split: Replaces the split of the dataset's description.
+        size: Replaces the slice size (rows, columns).
+        simulate: Simulate the archive instead of reading the real one.
+    """
+
+    dataset: str
+    split: Split | None = None
+    size: tuple[PositiveInt, PositiveInt] | None = None
+    simulate: SimulateOptions | None = None
+
+
+# A discriminator, not a plain union: errors then speak of the form that was meant.
+DatasetName = Annotated[
+    Annotated[str, Tag("name")] | Annotated[DatasetEntry, Tag("entry")],
+    Discriminator(lambda value: "name" if isinstance(value, str) else "entry"),
+]
+
+
+class ModelEntry(StrictModel):
+    """The network: its registered name, all other keys are its options."""
+
+    model_config = StrictModel.model_config | {"extra": "allow"}
+
+    name: str = "unet2d"
+
+    @model_validator(mode="after")
+    def _buildable(self) -> "ModelEntry":
+        try:
+            build_model(self.name, 1, 2, **self.options)
+        except (InputError, TypeError) as error:
+            raise ValueError(str(error)) from None
+        return self
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options that the study sets."""
+        return dict(self.__pydantic_extra__ or {})
+
+    def canonical(self) -> dict[str, Any]:
+        """Return name and all options, defaults included, for the trial key."""
+        parameters = inspect.signature(find_model(self.name)).parameters.values()
+        defaults = {each.name: each.default for each in parameters if each.default is not each.empty}
+        return {"name": self.name, **defaults, **self.options}
+
+
+class LossEntry(StrictModel):
+    """One row of the comparison.
+
+    Attributes:
+        loss: Name, expression such as ``gdl + boundary``, or name with parameters.
+        label: Name in tables; made from the loss if absent.
+        alpha: Schedule of a compound's weight, or ``tune``.
+    """
+
+    loss: str | dict[str, Any] | tuple[str | dict[str, Any], ...]
+    label: str = ""
+    alpha: Literal["tune"] | dict[str, Any] | None = None
+
+    @field_validator("loss")
+    @classmethod
+    def _known_loss(cls, value: Any) -> Any:
+        return _checked(value, None)
+
+    @model_validator(mode="after")
+    def _parsable(self) -> "LossEntry":
+        probe = {"schedule": "constant"} if isinstance(self.alpha, str) else self.alpha
+        try:
+            spec = parse_loss(self.loss, probe)
+        except InputError as error:
+            raise ValueError(str(error)) from None
+        if not self.label:
+            object.__setattr__(self, "label", spec.expression + (" (tuned)" if self.tuned else ""))
+        return self
+
+    @property
+    def tuned(self) -> bool:
+        """Whether the alpha schedule is to be found by tuning."""
+        return self.alpha == TUNE
+
+    def spec(self) -> LossSpec:
+        """Return the canonical loss of an entry whose alpha is fixed."""
+        return parse_loss(self.loss, None if isinstance(self.alpha, str) else self.alpha)
+
+
+class Tuning(StrictModel):
+    """Budget of every tuned loss: the same number of configurations, all of them run to the end."""
+
+    configurations: PositiveInt = 20
+
+
+class Study(StrictModel):
+    """A declared question: datasets x losses x seeds under one protocol."""
+
+    study: str = Field(pattern=r"^[A-Za-z0-9_.+-]+$")
+    title: str = ""
+    datasets: tuple[DatasetName, ...] = Field(min_length=1)
+    losses: tuple[LossEntry, ...] = Field(min_length=1)
+    seeds: PositiveInt = 5
+    evaluation: Literal["test", "validation"] = "test"
+    protocol: Protocol = Protocol()
+    model: ModelEntry = ModelEntry()
+    tuning: Tuning = Tuning()
+
+    @property
+    def dataset_entries(self) -> tuple[DatasetEntry, ...]:
+        """The datasets, a bare name made an entry."""
+        return tuple(
+            DatasetEntry(dataset=entry) if isinstance(entry, str) else entry for entry in self.datasets
+        )
+
+    @model_validator(mode="after")
+    def _unique(self) -> "Study":
+        for kind, names in (
+            ("loss label", [entry.label for entry in self.losses]),
+            ("dataset", [entry.dataset for entry in self.dataset_entries]),
+        ):
+            twice = sorted({name for name in names if names.count(name) > 1})
+            if twice:
+                raise ValueError(f"{kind} {twice[0]!r} stands twice; give each its own")
+        return self
+
+
+def _checked(value: Any, alpha: Any) -> Any:
+    try:
+        parse_loss(value, alpha)
+    except InputError as error:
+        raise ValueError(str(error)) from None
+    return value
+
+
+def load_study(name_or_path: str, overrides: tuple[str, ...] = ()) -> tuple[Study, Path]:
+    """Read a study file.
+
+    Args:
+        name_or_path: Name of a shipped study, or the path of a YAML file.
+        overrides: ``key.path=value`` strings; values are YAML.
+
+    Returns:
+        The study, and the folder against which its relative paths are read.
+
+    Raises:
+        InputError: with all errors, each at its line.
+    """
+    shipped = shipped_studies()
+    path = Path(name_or_path)
+    if name_or_path in shipped:
+        text, source, folder = shipped[name_or_path].read_text(), f"{name_or_path}.yaml", Path()
+    elif path.suffix in {".yaml", ".yml"}:
+        if not path.is_file():
+            raise InputError(f"study file {name_or_path!r} does not exist")
+        text, source, folder = path.read_text(), str(path), path.parent
+    else:
+        hint = nearest(name_or_path, shipped) or f"; shipped: {', '.join(shipped)}"
+        raise InputError(f"unknown study {name_or_path!r}{hint}; or give the path of a .yaml file")
+    document = read(text, source)
+    for override in overrides:
+        _override(document, override)
+    return validate(Study, document, source), folder
+
+
+def _override(document: Any, override: str) -> None:
+    """Set one value, as in ``protocol.epochs=3`` or ``datasets.0.simulate.cases=8``."""
+    path, equals, text = override.partition("=")
+    if not equals or not path:
+        raise InputError(f"--set {override!r}: expected key.path=value, for example protocol.epochs=3")
+    value = read(f"value: {text}", f"--set {override}")["value"]
+    node, keys = document, path.split(".")
+    for depth, key in enumerate(keys):
+        last = depth == len(keys) - 1
+        if isinstance(node, list):
+            if not key.isdigit() or int(key) >= len(node):
+                raise InputError(f"--set {override!r}: {'.'.join(keys[:depth])!r} has no entry {key!r}")
+            position: Any = int(key)
+        elif isinstance(node, dict):
+            position = key
+            if not last:
+                node.setdefault(key, {})
+        else:
+            raise InputError(f"--set {override!r}: {'.'.join(keys[:depth])!r} is a value, not a mapping")
+        if last:
+            node[position] = value
+        elif isinstance(node[position], str) and keys[0] == "datasets":
+            node[position] = {"dataset": node[position]}
+        node = node[position]

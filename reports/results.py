@@ -1,0 +1,238 @@
+"""Everything that tables, figures and the page read, taken from the database once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+
+from harness.errors import InputError
+from harness.store import frames
+from harness.store.database import Database
+from harness.store.schema import FINAL_STATES
+from reports.aggregate import patient_values, run_states, run_values
+from reports.privacy import without_paths
+
+Part = Literal["validation", "test"]
+
+FAMILIES = ("distribution", "region", "boundary", "compound", "lesion")
+"""Order of the families in every table and figure; unknown ones follow."""
+
+
+@dataclass(frozen=True)
+class ListedLoss:
+    """A loss as the study calls it."""
+
+    label: str
+    family: str
+    expression: str
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How much of the plan is there, in trials."""
+
+    planned: int
+    finished: int
+    failed: int
+
+    @property
+    def complete(self) -> bool:
+        """Whether every planned trial is done or diverged."""
+        return self.finished >= self.planned
+
+
+@dataclass(frozen=True)
+class StudyResults:
+    """A study's results, restricted to what may be shown.
+
+    Attributes:
+        document: The study.
+        losses: In the order of every table and figure.
+        datasets: Names, in the order of the study.
+        titles: Title of every dataset.
+        folds: Number of folds of every dataset.
+        progress: How much of the plan is there.
+        part: The cases that are shown.
+        checkpoint: The checkpoint that is shown.
+        scores: Scores of that part and checkpoint, of complete runs only.
+        curves: Learning curves.
+        trials: The study's own trials.
+        cases: Cases of the datasets.
+        artifacts: Files that trials kept.
+        metrics: Title, unit and direction by metric name.
+        looks: Looks at test scores.
+        prepared: Folder of prepared caches.
+        artifact_root: Folder of the artifacts.
+    """
+
+    document: frames.StudyDocument
+    losses: tuple[ListedLoss, ...]
+    datasets: tuple[str, ...]
+    titles: Mapping[str, str]
+    folds: Mapping[str, int]
+    progress: Progress
+    part: Part
+    checkpoint: Literal["best", "last"]
+    scores: pd.DataFrame
+    curves: pd.DataFrame
+    trials: pd.DataFrame
+    cases: pd.DataFrame
+    artifacts: pd.DataFrame
+    metrics: pd.DataFrame
+    looks: pd.DataFrame = field(repr=False)
+    prepared: Path
+    artifact_root: Path
+
+    @cached_property
+    def runs(self) -> pd.DataFrame:
+        """State of every run."""
+        return run_states(self.trials, pd.Series(dict(self.folds)))
+
+    @cached_property
+    def patients(self) -> pd.DataFrame:
+        """Value of every patient in every run that is shown."""
+        return patient_values(self.scores)
+
+    @cached_property
+    def run_values(self) -> pd.DataFrame:
+        """Mean over patients of every run that is shown."""
+        return run_values(self.patients)
+
+    @property
+    def seeds(self) -> int:
+        """Number of seeds that the study asks for."""
+        return int(self.document.resolved.get("seeds", 1))
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Labels of the losses, in order."""
+        return tuple(loss.label for loss in self.losses)
+
+    @property
+    def simulated(self) -> bool:
+        """Whether any dataset is simulated."""
+        return any(name.endswith("-sim") for name in self.datasets)
+
+    def classes(self, dataset: str) -> list[str]:
+        """Return the class names of a dataset, background first."""
+        found = self.cases.loc[self.cases["dataset"] == dataset, "classes"]
+        return list(found.iloc[0]) if len(found) else []
+
+    def main_metrics(self) -> list[str]:
+        """Return the metrics of the main table that the database has."""
+        known = set(self.metrics["name"])
+        return [name for name in ("dsc", "hd", "hd95") if name in known]
+
+
+def load_results(database: Database, study: str, prepared: Path, artifacts: Path, peek: bool) -> StudyResults:
+    """Read a study.
+
+    Args:
+        database: Open results database.
+        study: Name of the study.
+        prepared: Folder of prepared caches.
+        artifacts: Folder of the artifacts.
+        peek: Whether test results are shown although the study is unfinished.
+
+    Raises:
+        InputError: if there is no such study, or none of its trials is finished.
+    """
+    document = frames.study_document(database, study)
+    trials = frames.trials(database, study)
+    trials["reason"] = [without_paths(text) if isinstance(text, str) else None for text in trials["reason"]]
+    own = trials[trials["purpose"] == "study"].reset_index(drop=True)
+    if not own["state"].isin(FINAL_STATES).any():
+        raise InputError(f"study {study!r} has no finished trial yet; run 'lossbench run {study}' first")
+    cases = frames.cases(database, study)
+    datasets = _dataset_order(trials, document.resolved)
+    folds = {name: _folds(trials, name) for name in datasets}
+    progress = _progress(own, document.resolved, folds)
+    part = _part(document.resolved, progress, peek)
+    checkpoint = _checkpoint(document.resolved)
+    complete = run_states(own, pd.Series(folds)).query("scored")
+    return StudyResults(
+        document=document,
+        losses=_loss_order(trials, document.resolved),
+        datasets=datasets,
+        titles=dict(zip(cases["dataset"], cases["title"], strict=True)),
+        folds=folds,
+        progress=progress,
+        part=part,
+        checkpoint=checkpoint,
+        scores=_shown(frames.scores(database, study), part, checkpoint, complete),
+        curves=frames.curves(database, study),
+        trials=own,
+        cases=cases,
+        artifacts=frames.artifacts(database, study),
+        metrics=frames.metrics(database),
+        looks=frames.looks(database, study),
+        prepared=prepared,
+        artifact_root=artifacts,
+    )
+
+
+def _shown(scores: pd.DataFrame, part: Part, checkpoint: str, complete: pd.DataFrame) -> pd.DataFrame:
+    runs = set(zip(complete["dataset"], complete["label"], complete["seed"], strict=True))
+    keys = zip(scores["dataset"], scores["label"], scores["seed"], strict=True)
+    wanted = pd.Series([key in runs for key in keys], index=scores.index, dtype=bool)
+    return scores[wanted & (scores["part"] == part) & (scores["checkpoint"] == checkpoint)].reset_index(drop=True)
+
+
+def _part(resolved: Mapping[str, Any], progress: Progress, peek: bool) -> Part:
+    if peek:
+        return "test"
+    asked = "validation" if resolved.get("evaluation") == "validation" else "test"
+    return "test" if asked == "test" and progress.complete else "validation"
+
+
+def _checkpoint(resolved: Mapping[str, Any]) -> Literal["best", "last"]:
+    return "last" if resolved.get("protocol", {}).get("checkpoint") == "last" else "best"
+
+
+def _folds(trials: pd.DataFrame, dataset: str) -> int:
+    """Number of folds, from the split in the canonical form of any of the dataset's trials."""
+    split = trials.loc[trials["dataset"] == dataset, "canonical"].iloc[0].get("split", {})
+    return int(split.get("k", 1)) if split.get("kind") == "kfold" else 1
+
+
+def _progress(own: pd.DataFrame, resolved: Mapping[str, Any], folds: Mapping[str, int]) -> Progress:
+    runs = int(resolved.get("seeds", 1)) * len(resolved.get("losses", ()))
+    unseen = max(0, len(resolved.get("datasets", ())) - len(folds))
+    planned = runs * (sum(folds.values()) + unseen)
+    return Progress(
+        planned=max(planned, len(own)),
+        finished=int(own["state"].isin(FINAL_STATES).sum()),
+        failed=int((own["state"] == "failed").sum()),
+    )
+
+
+def _dataset_order(trials: pd.DataFrame, resolved: Mapping[str, Any]) -> tuple[str, ...]:
+    declared = [
+        entry if isinstance(entry, str) else str(entry.get("dataset", "")) for entry in resolved.get("datasets", ())
+    ]
+
+    def place(name: str) -> tuple[int, str]:
+        plain = name.removesuffix("-sim")
+        found = [index for index, entry in enumerate(declared) if entry in {name, plain}]
+        return (found[0] if found else len(declared), name)
+
+    return tuple(sorted(set(trials["dataset"]), key=place))
+
+
+def _loss_order(trials: pd.DataFrame, resolved: Mapping[str, Any]) -> tuple[ListedLoss, ...]:
+    declared = [entry.get("label") for entry in resolved.get("losses", ())]
+    first = trials.drop_duplicates("label")
+    found = [
+        ListedLoss(str(label), str(family), str(expression))
+        for label, family, expression in zip(first["label"], first["family"], first["expression"], strict=True)
+    ]
+
+    def place(loss: ListedLoss) -> tuple[int, str, int, str]:
+        family = FAMILIES.index(loss.family) if loss.family in FAMILIES else len(FAMILIES)
+        position = declared.index(loss.label) if loss.label in declared else len(declared)
+        return (family, "" if family < len(FAMILIES) else loss.family, position, loss.label)
+
+    return tuple(sorted(found, key=place))

@@ -1,0 +1,138 @@
+"""Footnotes: the sentences without which the numbers of a table cannot be read."""
+
+from collections.abc import Sequence
+
+from reports.results import StudyResults
+
+NO_INFERENCE = (
+    "Bold marks the best mean of a column and an underline the second best; neither is a test of a "
+    "difference, and no inference was made here."
+)
+
+
+def main_notes(results: StudyResults) -> tuple[str, ...]:
+    """Return the notes of the main table."""
+    return (*_failure_notes(results), *shared_notes(results))
+
+
+def shared_notes(results: StudyResults) -> tuple[str, ...]:
+    """Return the notes that all score tables need."""
+    return (
+        spread_note(results),
+        *evaluation_notes(results),
+        *(patients_note(results, dataset) for dataset in results.datasets),
+        checkpoint_note(results),
+        undefined_note(results),
+        *simulation_notes(results),
+        NO_INFERENCE,
+    )
+
+
+def spread_note(results: StudyResults) -> str:
+    """Say what mean and spread are."""
+    value = (
+        "The value of a patient is the mean over its cases and foreground classes, that of a run the mean "
+        "over patients"
+    )
+    if results.seeds == 1:
+        return f"{value}. There is one seed (S = 1), so no standard deviation over seeds can be given."
+    return (
+        f"{value}; cells are the mean over S = {results.seeds} seeds and, in brackets, the standard deviation over "
+        "seeds (ddof = 1)."
+    )
+
+
+def evaluation_notes(results: StudyResults) -> list[str]:
+    """Say which cases are shown, if they are not the test cases of a finished study."""
+    if results.part == "validation":
+        why = (
+            "the study declares 'evaluation: validation'"
+            if results.document.resolved.get("evaluation") == "validation"
+            else "the study is unfinished"
+        )
+        return [
+            f"VALIDATION results, because {why}: the same patients chose checkpoints and learning rates, "
+            "so these numbers are optimistic."
+        ]
+    if not results.progress.complete:
+        return ["TEST results of an unfinished study, shown on request (a look at the test set)."]
+    return []
+
+
+def patients_note(results: StudyResults, dataset: str) -> str:
+    """Say how many patients a dataset's numbers rest on, and how it was divided."""
+    runs = results.run_values[results.run_values["dataset"] == dataset]["patients"]
+    if runs.empty:
+        return f"{results.titles[dataset]}: no complete run yet."
+    low, high = int(runs.min()), int(runs.max())
+    number = f"{low}" if low == high else f"{low} to {high}"
+    folds = results.folds[dataset]
+    if results.part == "validation":
+        where = f"N = {number} validation patients per run, drawn anew for every seed"
+    elif folds > 1:
+        where = f"N = {number} patients, each tested once, out of fold"
+    else:
+        where = f"N = {number} test patients, the same for all losses and seeds"
+    overlap = f"; {folds} folds, whose training sets overlap" if folds > 1 else ""
+    return f"{results.titles[dataset]}: {where}{overlap}."
+
+
+def checkpoint_note(results: StudyResults) -> str:
+    """Say which weights were scored."""
+    if results.checkpoint == "last":
+        return "Checkpoint: the last epoch."
+    return "Checkpoint: the epoch with the best validation DSC, the same rule for all losses."
+
+
+def undefined_note(results: StudyResults) -> str:
+    """State the undefined-value policy and how often it was needed."""
+    policy = (
+        "Undefined values (policy 'worst'): both masks empty gives DSC 1 and distance 0; one mask empty gives "
+        "DSC 0 and the image diagonal as distance"
+    )
+    shown = results.scores[results.scores["metric"].isin(results.main_metrics())]
+    counts = shown["value"].isna().groupby(shown["metric"], observed=True).agg(["sum", "size"])
+    titles = results.metrics.set_index("name")["title"]
+    parts = [
+        f"{int(counts.loc[name, 'sum'])} of {int(counts.loc[name, 'size'])} {titles[name]} values"
+        for name in results.main_metrics()
+        if name in counts.index
+    ]
+    return f"{policy}; imputed: {listing(parts)}." if parts else f"{policy}."
+
+
+def simulation_notes(results: StudyResults) -> list[str]:
+    """Say which datasets are simulated."""
+    names = [results.titles[name] for name in results.datasets if name.endswith("-sim")]
+    if not names:
+        return []
+    everything = len(names) == len(results.datasets)
+    return [
+        "All data are SIMULATED: these numbers say nothing about patients."
+        if everything
+        else f"SIMULATED data: {listing(names)}."
+    ]
+
+
+def _failure_notes(results: StudyResults) -> list[str]:
+    runs = results.runs
+    failed = runs[runs["collapsed"] | runs["diverged"]]
+    if failed.empty:
+        return ["No run collapsed or diverged."] if results.progress.complete else []
+    kinds = [
+        f"{results.titles[row.dataset]}, {row.label}, seed {row.seed} ({'diverged' if row.diverged else 'collapsed'})"
+        for row in failed.itertuples()
+    ]
+    return [
+        "Superscript k/n: k of n runs collapsed or diverged. Collapsed runs enter with the scores they have; "
+        f"diverged runs have none and are counted only. They are: {'; '.join(kinds)}."
+    ]
+
+
+def listing(words: Sequence[str]) -> str:
+    """Join words as in a sentence.
+
+    >>> listing(["a", "b", "c"])
+    'a, b and c'
+    """
+    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))

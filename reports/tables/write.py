@@ -1,0 +1,129 @@
+"""One table as Markdown, CSV, LaTeX (booktabs) and plain text; HTML is made by the page's template."""
+
+from pathlib import Path
+
+from reports.escape import latex, markdown, one_line
+from reports.tables.model import Cell, Table
+
+_CSV_COLUMNS = {
+    "dataset": "dataset",
+    "class_name": "class",
+    "family": "family",
+    "label": "loss",
+    "metric": "metric",
+    "unit": "unit",
+    "direction": "better",
+    "part": "part",
+    "checkpoint": "checkpoint",
+    "mean": "mean",
+    "sd": "sd_over_seeds",
+    "seeds": "seeds",
+    "planned": "seeds_planned",
+    "collapsed": "runs_collapsed",
+    "diverged": "runs_diverged",
+    "mark": "mark",
+}
+
+
+def write_table(table: Table, folder: Path) -> dict[str, Path]:
+    """Write a table in all formats and return the file of each, by suffix."""
+    folder.mkdir(parents=True, exist_ok=True)
+    texts = {"md": as_markdown(table), "csv": as_csv(table), "tex": as_latex(table)}
+    paths = {suffix: folder / f"{table.name}.{suffix}" for suffix in texts}
+    for suffix, text in texts.items():
+        paths[suffix].write_text(text, encoding="utf-8", newline="\n")
+    return paths
+
+
+def as_csv(table: Table) -> str:
+    """Return one line per cell, with full precision."""
+    frame = table.data[list(_CSV_COLUMNS)].rename(columns=_CSV_COLUMNS)
+    return frame.to_csv(index=False, float_format="%.8g", lineterminator="\n")
+
+
+def as_markdown(table: Table) -> str:
+    """Return a GitHub table with the notes below."""
+    groups = [column.group for column in table.columns]
+    titles = [f"{markdown(group)}: {markdown(column.title)}" for group, column in zip(groups, table.columns, strict=True)]
+    lines = [f"**{markdown(table.caption)}**", "", _piped(["Loss", *titles])]
+    lines.append(_piped([":--", *["--:"] * len(table.columns)]))
+    for family, rows in table.families():
+        lines.append(_piped([f"*{markdown(family)}*", *[""] * len(table.columns)]))
+        lines += [_piped([markdown(row.label), *map(_markdown_cell, row.cells)]) for row in rows]
+    notes = [f"- {markdown(note)}" for note in table.notes]
+    return "\n".join([*lines, "", *notes]) + "\n"
+
+
+def as_latex(table: Table) -> str:
+    """Return a complete ``table`` environment for the booktabs package."""
+    columns = len(table.columns)
+    groups, rules, start = [], [], 2
+    for group, width in table.groups():
+        groups.append(rf"\multicolumn{{{width}}}{{c}}{{{latex(group)}}}")
+        rules.append(rf"\cmidrule(lr){{{start}-{start + width - 1}}}")
+        start += width
+    lines = [
+        "% needs \\usepackage{booktabs}",
+        r"\begin{table}",
+        r"\centering",
+        rf"\caption{{{latex(table.caption)}}}",
+        rf"\label{{tab:{table.name.replace('_', '-')}}}",
+        rf"\begin{{tabular}}{{l{'r' * columns}}}",
+        r"\toprule",
+        " & ".join(["", *groups]) + r" \\",
+        " ".join(rules),
+        " & ".join(["Loss", *(latex(column.title) for column in table.columns)]) + r" \\",
+    ]
+    for family, rows in table.families():
+        lines += [r"\midrule", rf"\multicolumn{{{columns + 1}}}{{l}}{{\emph{{{latex(family)}}}}} \\"]
+        lines += [" & ".join([latex(row.label), *map(_latex_cell, row.cells)]) + r" \\" for row in rows]
+    lines += [r"\bottomrule", r"\end{tabular}", r"\par\smallskip", r"\begin{minipage}{\linewidth}\footnotesize"]
+    lines += [latex(note) for note in table.notes]
+    return "\n".join([*lines, r"\end{minipage}", r"\end{table}"]) + "\n"
+
+
+def as_plain_text(table: Table) -> str:
+    """Return aligned columns for the terminal; ``*`` follows the best mean of a column."""
+    groups = [column.group for column in table.columns]
+    shown = ["" if index and groups[index - 1] == group else one_line(group) for index, group in enumerate(groups)]
+    lines = [["", *shown], ["loss", *(column.title for column in table.columns)]]
+    lines += [[one_line(row.label), *map(_plain_cell, row.cells)] for row in table.rows]
+    widths = [max(len(line[index]) for line in lines[1:]) for index in range(len(lines[0]))]
+    aligned = [_aligned(line, widths) for line in lines[1:]]
+    rule = "|-" + "-|-".join("-" * width for width in widths) + "-|"
+    return "\n".join([_group_line(table, widths), aligned[0], rule, *aligned[1:]])
+
+
+def _group_line(table: Table, widths: list[int]) -> str:
+    parts, position = [" " * widths[0]], 1
+    for group, span in table.groups():
+        room = sum(widths[position : position + span]) + 3 * (span - 1)
+        parts.append(one_line(group)[:room].ljust(room))
+        position += span
+    return "| " + " | ".join(parts) + " |"
+
+
+def _aligned(line: list[str], widths: list[int]) -> str:
+    padded = [line[0].ljust(widths[0])]
+    padded += [text.rjust(width) for text, width in zip(line[1:], widths[1:], strict=True)]
+    return "| " + " | ".join(padded) + " |"
+
+
+def _piped(cells: list[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def _markdown_cell(cell: Cell) -> str:
+    text = {"best": f"**{cell.text}**", "second": f"<u>{cell.text}</u>", "": cell.text}[cell.mark]
+    return text + (f" <sup>{cell.failures}</sup>" if cell.failures else "")
+
+
+def _latex_cell(cell: Cell) -> str:
+    text = latex(cell.text)
+    text = {"best": rf"\textbf{{{text}}}", "second": rf"\underline{{{text}}}", "": text}[cell.mark]
+    return text + (rf"\textsuperscript{{{cell.failures}}}" if cell.failures else "")
+
+
+def _plain_cell(cell: Cell) -> str:
+    mark = "*" if cell.mark == "best" else " "
+    return cell.text + (f" [{cell.failures}]" if cell.failures else "") + mark

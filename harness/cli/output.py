@@ -1,14 +1,18 @@
 """Consoles and small printing helpers shared by the commands."""
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-stdout = Console()
-stderr = Console(stderr=True)
+PIPE_WIDTH = 160
+"""Columns of tables that do not go to a terminal."""
+
+stdout = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
+stderr = Console(stderr=True, width=None if sys.stderr.isatty() else PIPE_WIDTH)
 
 
 def print_json(content: Any) -> None:

@@ -11,7 +11,7 @@ from harness.errors import InputError
 from harness.store.database import Database, open_database
 from harness.store.summaries import known_trials, median_epoch_seconds, stale_reasons
 from harness.study.plan import PlannedTrial, cell_trials, schedule_warnings
-from harness.study.spec import LossEntry, Study
+from harness.study.spec import DatasetEntry, LossEntry, Study
 
 
 def plan_rows(study: Study, folder: Path, home: Home, data: Path) -> list[dict[str, Any]]:
@@ -27,7 +27,7 @@ def plan_rows(study: Study, folder: Path, home: Home, data: Path) -> list[dict[s
         n_folds = len(folds(dataset.study_dataset.split if dataset else description.split))
         for loss in study.losses:
             row: dict[str, Any] = {
-                "dataset": dataset.prepared.name if dataset else entry.dataset,
+                "dataset": dataset.prepared.name if dataset else _expected_name(entry),
                 "loss": loss.label,
                 "trials": study.seeds * n_folds,
             }
@@ -39,6 +39,10 @@ def plan_rows(study: Study, folder: Path, home: Home, data: Path) -> list[dict[s
 def warnings_of(study: Study) -> Iterator[str]:
     """Yield everything about a study that its author should know before it runs."""
     yield from schedule_warnings(study)
+
+
+def _expected_name(entry: DatasetEntry) -> str:
+    return f"{entry.dataset}-sim" if entry.simulate else entry.dataset
 
 
 def _cell_states(

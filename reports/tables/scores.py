@@ -134,9 +134,9 @@ def _cell(row: pd.Series, decimals: int, mark: Mark, first: bool, results: Study
     failures = f"{failed}/{results.seeds}" if first and failed else ""
     if not row["seeds"]:
         return Cell(NOTHING, "", failures)
-    fewer = row["seeds"] < results.seeds
+    missing = row["seeds"] + row["diverged"] < results.seeds
     details = [f"{row['sd']:.{decimals}f}"] if row["seeds"] > 1 else []
-    details += [f"{row['seeds']} of {results.seeds} seeds"] if fewer and first else []
+    details += [f"{row['seeds']} of {results.seeds} seeds"] if missing and first else []
     text = f"{row['mean']:.{decimals}f}" + (f" ({'; '.join(details)})" if details else "")
     return Cell(text, mark, failures, float(row["mean"]))
 

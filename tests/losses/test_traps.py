@@ -125,3 +125,11 @@ def test_exp_log_takes_the_power_per_class_before_the_mean(example):
     assert loss == pytest.approx(sum((-math.log(d)) ** 0.3 for d in dice) / 3, abs=1e-6)
     mean_first = (-math.log(sum(dice) / 3)) ** 0.3
     assert abs(loss - mean_first) > 1e-5
+
+
+def test_an_image_without_any_kept_class_leaves_the_mean_of_gdl(noise):
+    logits, labels = noise()
+    labels[1] = 0
+    loss = LOSSES["gdl"](reduce="sample", include_background=False)
+    torch.testing.assert_close(loss(logits, labels), loss(logits[:1], labels[:1]))
+    assert not gradient(loss, logits, labels)[1].any()

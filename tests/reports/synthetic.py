@@ -252,7 +252,8 @@ def predictions(
         entropy = [3, number, record.seed, sum(map(ord, record.label))]
         random = np.random.default_rng(entropy)
         noise = ndimage.gaussian_filter(random.normal(size=truth.shape), (0, 2, 2))
-        noisy = truth + 2.2 * error * noise / noise.std() * (0.6 + 0.15 * (number % 5))
+        size = 1.1 if dataset.name == "heads-sim" else 2.0
+        noisy = truth + size * error * noise / noise.std() * (0.6 + 0.15 * (number % 5))
         smooth = ndimage.gaussian_filter(noisy, (0, 0.8, 0.8))
         masks[case] = np.clip(np.round(smooth), 0, len(dataset.classes) - 1).astype(np.uint8) * (not collapsed)
     return masks

@@ -106,19 +106,18 @@ def load_template() -> Template:
         InputError: if the installed nilearn does not hold them.
     """
     grey, white, t1 = (_read(kind) for kind in ("gm", "wm", "t1"))
-    tissue = grey + white
-    inner = ndimage.binary_fill_holes(t1 > 0)
-    fluid = (t1 > 0) & (tissue < 0.5)
-    labels, count = ndimage.label(fluid)
-    sizes = np.bincount(labels.ravel(), minlength=count + 1)
+    inside = t1 > 0
+    fluid = (inside & (grey + white < 0.5))[::2, ::2, ::2]
+    labels, _ = ndimage.label(fluid)
+    sizes = np.bincount(labels.ravel())
     sizes[0] = 0
     # The largest piece of fluid surrounds the brain, the next are the lateral ventricles.
     ventricles = labels == np.argsort(sizes)[-2]
-    brain = np.pad(np.asarray(inner), _PAD)[::3, ::3, ::3]
+    brain = np.pad(inside, _PAD)[::3, ::3, ::3]
     return Template(
         grey=_slab(grey),
         white=_slab(white),
-        ventricle=_distance(ventricles[20:178:2, 20:214:2, 20:150:2], (20, 20, 20), 2),
+        ventricle=_distance(ventricles[10:89, 10:107, 10:75], (20, 20, 20), 2),
         surface=_distance(brain, (-_PAD,) * 3, 3),
         head=_distance(_with_face(brain), (-_PAD,) * 3, 3),
     )

@@ -21,7 +21,7 @@ Index = tuple[int, int, int]
 
 _CUBE = np.ones((3, 3, 3), bool)
 _SMALL_MEDIAN_MM3, _SMALL_SIGMA = 12.0, 1.75
-_HORNS_Y = (158.0, 62.0)  # template y in mm of the frontal horns' tips and of the occipital horns
+_HORNS_Y = (160.0, 70.0)  # template y in mm of the frontal horns' tips and of the occipital horns
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,132 @@
+"""F2: the raw data, every patient's value under every loss."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from reports.figures.registry import FIGURES, Drawing, NothingToDraw
+from reports.figures.style import (
+    INK,
+    WIDTH,
+    LossStyle,
+    drawing_style,
+    grid_of_axes,
+    metric_label,
+    new_figure,
+    short,
+    styles,
+)
+from reports.results import StudyResults
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_METRICS = ("dsc", "hd95")
+_ENOUGH_FOR_DENSITY = 8
+_TOO_MANY_POINTS_TO_DRAW = 5000
+
+
+@FIGURES.register("case_scores")
+def case_scores(results: StudyResults) -> list[Drawing]:
+    """Draw patient values as points, box and density, with the seed means above them."""
+    metrics = [name for name in _METRICS if name in results.main_metrics()]
+    if results.patients.empty or not metrics:
+        raise NothingToDraw("No patient values: no run is complete yet.")
+    with drawing_style():
+        height = 0.45 + len(results.datasets) * (0.5 + 0.27 * len(results.losses))
+        figure = new_figure(WIDTH, height)
+        axes = grid_of_axes(figure, len(results.datasets), len(metrics), sharey=True)
+        for row, dataset in zip(axes, results.datasets, strict=True):
+            for axis, metric in zip(row, metrics, strict=True):
+                _draw_metric(axis, results, dataset, metric)
+            row[0].set_title(results.titles[dataset])
+    return [Drawing("case_scores", "Patient values", _caption(results, metrics), _alt(results, metrics), figure)]
+
+
+def _draw_metric(axis: "Axes", results: StudyResults, dataset: str, metric: str) -> None:
+    values = _of(results.patients, dataset, metric)
+    runs = _of(results.run_values, dataset, metric)
+    unit = results.metrics.set_index("name").loc[metric, "unit"]
+    if unit:
+        axis.set_xscale("symlog", linthresh=1.0, linscale=0.5)
+        axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        axis.set_xlim(-0.05, max(10.0, float(values["value"].max()) * 1.25) if len(values) else 10.0)
+    else:
+        axis.set_xlim(-0.02, 1.02)
+    look = styles(results.losses)
+    crowded = len(values) > _TOO_MANY_POINTS_TO_DRAW
+    for place, label in enumerate(results.labels):
+        by_patient = values[values["label"] == label].groupby("patient")["value"].mean()
+        if len(by_patient):
+            _draw_rain(axis, place, by_patient.to_numpy(), look[label], crowded)
+            _draw_seeds(axis, place, runs[runs["label"] == label]["value"].to_numpy())
+    axis.set_ylim(len(results.labels) - 0.45, -0.62)
+    axis.set_yticks(range(len(results.labels)), [short(label) for label in results.labels])
+    axis.tick_params(axis="y", length=0)
+    axis.grid(visible=False, axis="y")
+    axis.spines["left"].set_visible(False)
+    axis.set_xlabel(metric_label(results, metric) + (", logarithmic above 1" if unit else ""))
+
+
+def _draw_rain(axis: "Axes", place: int, values: NDArray[Any], style: LossStyle, crowded: bool) -> None:
+    """Half a violin above the line, a thin box on it, points below."""
+    if len(values) >= _ENOUGH_FOR_DENSITY and np.ptp(values) > 0:
+        at, density = _density(axis, values)
+        axis.fill_between(at, place - 0.08 - 0.36 * density, place - 0.08, color=style.colour, alpha=0.35, lw=0)
+    low, middle, high = np.percentile(values, [25, 50, 75])
+    axis.plot([low, high], [place, place], color=style.colour, lw=2.6, solid_capstyle="butt", alpha=0.8)
+    axis.plot([middle, middle], [place - 0.09, place + 0.09], color=INK, lw=0.9)
+    # Low-discrepancy jitter: points spread evenly and fall in the same place every time.
+    jitter = 0.13 + 0.2 * np.modf(np.argsort(np.argsort(values, kind="stable"), kind="stable") * 0.618034)[0]
+    axis.scatter(values, place + jitter, s=3.5, color=style.colour, alpha=0.75, lw=0, rasterized=crowded)
+
+
+def _draw_seeds(axis: "Axes", place: int, means: NDArray[Any]) -> None:
+    axis.scatter(
+        means,
+        np.full(len(means), place),
+        s=13,
+        marker="D",
+        facecolor="white",
+        edgecolor=INK,
+        lw=0.7,
+        zorder=4,
+    )
+
+
+def _density(axis: "Axes", values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Gaussian kernel density on the axis's own scale, its maximum 1, inside the range of the data."""
+    from scipy.stats import gaussian_kde
+
+    scale = axis.get_xaxis().get_transform()
+    scaled = scale.transform(values)
+    grid = np.linspace(scaled.min(), scaled.max(), 100)
+    density = gaussian_kde(scaled)(grid)
+    return scale.inverted().transform(grid), density / density.max()
+
+
+def _of(frame: pd.DataFrame, dataset: str, metric: str) -> pd.DataFrame:
+    return frame[(frame["dataset"] == dataset) & (frame["metric"] == metric)]
+
+
+def _titles(results: StudyResults, metrics: list[str]) -> str:
+    titles = results.metrics.set_index("name")["title"]
+    return " and ".join(str(titles[name]) for name in metrics)
+
+
+def _caption(results: StudyResults, metrics: list[str]) -> str:
+    part = "test" if results.part == "test" else "VALIDATION"
+    return (
+        f"{_titles(results, metrics)} of the {part} patients. Points: patients, each the mean over seeds, cases and "
+        f"foreground classes; half violin: their density (from {_ENOUGH_FOR_DENSITY} patients on); bar and stroke: "
+        "quartiles and median. Diamonds: the mean over patients of each seed; their spread is what the choice of a "
+        "seed alone does. Colours are families of losses."
+    )
+
+
+def _alt(results: StudyResults, metrics: list[str]) -> str:
+    means = results.run_values[results.run_values["metric"] == metrics[0]].groupby(["dataset", "label"])["value"].mean()
+    parts = [f"{results.titles[dataset]}, {label}: {value:.2f}" for (dataset, label), value in means.items()]
+    return f"Rain-cloud plots of patient values by loss. Mean {_titles(results, metrics[:1])}: {'; '.join(parts)}."

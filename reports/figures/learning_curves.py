@@ -1,0 +1,97 @@
+"""F1: validation DSC against the epoch."""
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from reports.figures.registry import FIGURES, Drawing, NothingToDraw
+from reports.figures.style import (
+    WIDTH,
+    LossStyle,
+    drawing_style,
+    grid_of_axes,
+    new_figure,
+    panels,
+    short,
+    styles,
+)
+from reports.results import ListedLoss, StudyResults
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+@FIGURES.register("learning_curves")
+def learning_curves(results: StudyResults) -> list[Drawing]:
+    """Draw validation DSC, one row per dataset and one panel per family."""
+    curves = seed_curves(results.curves, "val_dsc")
+    if curves.empty:
+        raise NothingToDraw("No learning curve: no trial has recorded an epoch.")
+    families = panels(results.losses)
+    with drawing_style():
+        columns = min(4, len(families))
+        blocks = -(-len(families) // columns)
+        rows = len(results.datasets) * blocks
+        figure = new_figure(WIDTH, 0.35 + 1.75 * rows)
+        axes = grid_of_axes(figure, rows, columns, sharex=True, sharey="row")
+        look = styles(results.losses)
+        for position, dataset in enumerate(results.datasets):
+            own = curves[curves["dataset"] == dataset]
+            for place in range(blocks * columns):
+                axis = axes[position * blocks + place // columns][place % columns]
+                if place >= len(families):
+                    axis.set_axis_off()
+                    continue
+                family, members = families[place]
+                axis.set_title(f"{results.titles[dataset]}: {family}" if place == 0 else family)
+                _draw_panel(axis, own, members, look)
+                if place % columns == 0:
+                    axis.set_ylabel("validation DSC, better ↑")
+        for axis in axes[-1]:
+            axis.set_xlabel("epoch")
+    best = curves.groupby("label")["value"].max().reindex(results.labels).dropna()
+    return [Drawing("learning_curves", "Learning curves", _caption(results), _alt(results, best), figure)]
+
+
+def seed_curves(curves: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Return one curve per dataset, loss and seed, the mean over folds, in the column ``value``."""
+    groups = curves.groupby(["dataset", "label", "seed", "epoch"], as_index=False)
+    return groups.agg(value=(column, "mean"))
+
+
+def draw_band(axis: "Axes", curve: pd.DataFrame, style: LossStyle, label: str) -> None:
+    """Draw the median over seeds as a line and their range as a band."""
+    over_seeds = curve.groupby("epoch")["value"].agg(["median", "min", "max"])
+    axis.fill_between(over_seeds.index, over_seeds["min"], over_seeds["max"], color=style.colour, alpha=0.18, lw=0)
+    axis.plot(over_seeds.index, over_seeds["median"], color=style.shade, ls=style.line, label=label)
+    # A seed that stopped early ends in a cross.
+    ends = curve.groupby("seed")["epoch"].max()
+    for seed, end in ends[ends < ends.max()].items():
+        last = curve[(curve["seed"] == seed) & (curve["epoch"] == end)]["value"].iloc[0]
+        axis.plot([end], [last], marker="x", ms=4, mew=1.2, color=style.shade, ls="none")
+
+
+def _draw_panel(axis: "Axes", curves: pd.DataFrame, members: list[ListedLoss], look: dict[str, LossStyle]) -> None:
+    for loss in members:
+        curve = curves[curves["label"] == loss.label]
+        if len(curve):
+            draw_band(axis, curve, look[loss.label], short(loss.label))
+    axis.set_ylim(0, 1)
+    if axis.lines:
+        axis.xaxis.get_major_locator().set_params(integer=True)
+        axis.legend(loc="best")
+
+
+def _caption(results: StudyResults) -> str:
+    spread = "median (line) and range (band) over seeds" if results.seeds > 1 else "one seed"
+    folds = "; a seed's curve is the mean over its folds" if max(results.folds.values()) > 1 else ""
+    return (
+        f"Validation DSC after every epoch, {spread}{folds}. Panels are families of losses, colours too; line styles "
+        "tell members apart. A cross ends the curve of a run that stopped early. Training losses have different "
+        "units and are drawn in a figure of their own."
+    )
+
+
+def _alt(results: StudyResults, best: pd.Series) -> str:
+    highest = ", ".join(f"{label} {value:.2f}" for label, value in best.items())
+    return f"Line charts of validation DSC by epoch for {len(results.losses)} losses. Highest value of each: {highest}."

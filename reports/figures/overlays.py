@@ -1,0 +1,231 @@
+"""F16: predictions over images, for cases chosen by a fixed rule."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.data.case import IGNORE
+from reports.figures.pictures import SlicePictures, View, find_prepared, read_predictions, slice_pictures
+from reports.figures.registry import FIGURES, Drawing, NothingToDraw
+from reports.figures.selection import ChosenCase, case_score, choose_cases, reference_loss
+from reports.figures.style import INK, WIDTH, LossStyle, drawing_style, grid_of_axes, new_figure, short, styles
+from reports.results import StudyResults
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+TRUTH = "#F0E442"
+HIT, FALSE_ALARM, MISS, WRONG_CLASS = "#009E73", "#D55E00", "#56B4E9", "#CC79A7"
+
+_COLUMNS = 8
+_BARS_MM = (5, 10, 20, 50, 100)
+_BARS_PIXELS = (10, 20, 50, 100, 200, 500)
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """A case with its arrays and the scores to print."""
+
+    chosen: ChosenCase
+    pictures: SlicePictures
+    scores: dict[str, dict[str, float]]
+
+
+@FIGURES.register("overlays")
+def overlays(results: StudyResults) -> list[Drawing]:
+    """Draw one figure per dataset: a row per case, truth first, then every loss."""
+    if results.part != "test":
+        raise NothingToDraw(
+            "No overlays: predictions are kept for test cases only, and this report shows validation results."
+        )
+    drawings, missing = [], []
+    for dataset in results.datasets:
+        shown = _shown_cases(results, dataset)
+        if shown:
+            drawings.append(_draw(results, dataset, shown))
+        else:
+            missing.append(results.titles[dataset])
+    if not drawings:
+        raise NothingToDraw(
+            f"No overlays: the prepared cache or the predictions of seed index 0 are not here ({', '.join(missing)})."
+        )
+    return drawings
+
+
+def _shown_cases(results: StudyResults, dataset: str) -> list[_Shown]:
+    fingerprints = results.cases.loc[results.cases["dataset"] == dataset, "fingerprint"]
+    prepared = find_prepared(results.prepared, str(fingerprints.iloc[0])) if len(fingerprints) else None
+    if prepared is None:
+        return []
+    by_name = {case.case: case for case in prepared.cases}
+    found = []
+    for chosen in choose_cases(results, dataset, seed=0):
+        predictions = read_predictions(results, dataset, 0, chosen.case)
+        if predictions and chosen.case in by_name:
+            pictures = slice_pictures(prepared, by_name[chosen.case], predictions)
+            scores = {label: case_score(results, dataset, label, 0, chosen.case) for label in results.labels}
+            found.append(_Shown(chosen, pictures, scores))
+    return found
+
+
+def _draw(results: StudyResults, dataset: str, shown: list[_Shown]) -> Drawing:
+    losses = len(results.losses)
+    per_row = min(losses, _COLUMNS - 1)
+    blocks = -(-losses // per_row)
+    with drawing_style():
+        columns = per_row + 1
+        panel = WIDTH / columns
+        figure = new_figure(WIDTH, 0.35 + len(shown) * blocks * (panel + 0.3))
+        figure.get_layout_engine().set(w_pad=0.015, h_pad=0.03, wspace=0.0, hspace=0.0)  # type: ignore[union-attr]
+        axes = grid_of_axes(figure, len(shown) * blocks, columns)
+        for axis in (axis for row in axes for axis in row):
+            axis.set_axis_off()
+        look = styles(results.losses)
+        for position, case in enumerate(shown):
+            _draw_truth(axes[position * blocks][0], case)
+            for place, label in enumerate(results.labels):
+                axis = axes[position * blocks + place // per_row][1 + place % per_row]
+                _draw_prediction(axis, case, label, look[label], named=position == 0 or blocks > 1)
+        _key(figure, any(int(case.pictures.truth.max()) > 1 for case in shown))
+    name = "overlays-" + "".join(character if character.isalnum() else "-" for character in dataset)
+    title = f"Predictions on {results.titles[dataset]}"
+    return Drawing(name, title, _caption(results, shown), _alt(results, dataset, shown), figure, image=True)
+
+
+def _draw_truth(axis: "Axes", case: _Shown) -> None:
+    """The whole body with the truth's contour, and a frame where the other panels look."""
+    from matplotlib.patches import Rectangle
+
+    pictures, view = case.pictures, case.pictures.whole
+    _show(axis, pictures, view)
+    _contours(axis, pictures, pictures.truth, TRUTH, 0.7)
+    if pictures.detail != view:
+        top, bottom, left, right = _extent_mm(pictures, pictures.detail)
+        axis.add_patch(Rectangle((left, top), right - left, bottom - top, fill=False, ec="white", lw=0.6, ls="--"))
+    axis.set_title(f"{case.chosen.why}\n{short(case.chosen.case, 18)}", fontsize=6.5, loc="left", color=INK)
+    _scale_bar(axis, pictures, view)
+    if not pictures.photograph:
+        axis.text(0.03, 0.5, "R", transform=axis.transAxes, color="white", fontsize=6, va="center")
+
+
+def _draw_prediction(axis: "Axes", case: _Shown, label: str, style: LossStyle, named: bool) -> None:
+    pictures, view = case.pictures, case.pictures.detail
+    _show(axis, pictures, view)
+    _contours(axis, pictures, pictures.truth, TRUTH, 0.6)
+    scores = case.scores.get(label, {})
+    text = f"DSC {scores['dsc']:.2f}" if "dsc" in scores else "no prediction"
+    text += f", HD95 {scores['hd95']:.1f}" if "hd95" in scores else ""
+    axis.set_title(text, fontsize=6, fontweight="normal", loc="center", pad=2)
+    if named:
+        axis.annotate(
+            short(label, 20),
+            (0.5, 1.0),
+            xycoords="axes fraction",
+            xytext=(0, 11),
+            textcoords="offset points",
+            ha="center",
+            fontsize=6.5,
+            fontweight="bold",
+            color=style.shade,
+        )
+    if label in pictures.predictions:
+        mask = pictures.predictions[label]
+        axis.imshow(_tint(mask, pictures.truth), extent=_image_extent(pictures), interpolation="nearest")
+        _contours(axis, pictures, mask, "white", 0.5)
+    _limit(axis, pictures, view)
+    _scale_bar(axis, pictures, view)
+
+
+def _show(axis: "Axes", pictures: SlicePictures, view: View) -> None:
+    axis.imshow(pictures.image, cmap="gray", vmin=0, vmax=1, extent=_image_extent(pictures))
+    _limit(axis, pictures, view)
+
+
+def _limit(axis: "Axes", pictures: SlicePictures, view: View) -> None:
+    top, bottom, left, right = _extent_mm(pictures, view)
+    axis.set_xlim(left, right)
+    axis.set_ylim(bottom, top)
+
+
+def _image_extent(pictures: SlicePictures) -> tuple[float, float, float, float]:
+    rows, columns = pictures.image.shape
+    return 0.0, columns * pictures.pixel[1], rows * pictures.pixel[0], 0.0
+
+
+def _extent_mm(pictures: SlicePictures, view: View) -> tuple[float, float, float, float]:
+    down, across = pictures.pixel
+    return view.top * down, view.bottom * down, view.left * across, view.right * across
+
+
+def _contours(axis: "Axes", pictures: SlicePictures, labels: NDArray[Any], colour: str, width: float) -> None:
+    """Outline every class along its pixel borders."""
+    rows, columns = labels.shape
+    x = (np.arange(columns) + 0.5) * pictures.pixel[1]
+    y = (np.arange(rows) + 0.5) * pictures.pixel[0]
+    for index in np.unique(labels):
+        if 0 < index < IGNORE:
+            axis.contour(x, y, (labels == index).astype(float), [0.5], colors=[colour], linewidths=[width])
+
+
+def _tint(mask: NDArray[np.uint8], truth: NDArray[np.uint8]) -> NDArray[np.float64]:
+    from matplotlib.colors import to_rgba
+
+    known = truth != IGNORE
+    inside, wanted = (mask > 0) & known, (truth > 0) & known
+    tinted = np.zeros((*mask.shape, 4))
+    for where, colour in (
+        (inside & wanted & (mask == truth), HIT),
+        (inside & wanted & (mask != truth), WRONG_CLASS),
+        (inside & ~wanted, FALSE_ALARM),
+        (~inside & wanted, MISS),
+    ):
+        tinted[where] = to_rgba(colour, 0.5)
+    return tinted
+
+
+def _scale_bar(axis: "Axes", pictures: SlicePictures, view: View) -> None:
+    top, bottom, left, right = _extent_mm(pictures, view)
+    lengths, unit = (_BARS_PIXELS, "px") if pictures.photograph else (_BARS_MM, "mm")
+    length = max((bar for bar in lengths if bar <= 0.4 * (right - left)), default=lengths[0])
+    x, y = left + 0.05 * (right - left), bottom - 0.05 * (bottom - top)
+    axis.plot([x, x + length], [y, y], color="white", lw=1.2, solid_capstyle="butt")
+    axis.text(x, y - 0.025 * (bottom - top), f"{length} {unit}", color="white", fontsize=6, va="bottom", ha="left")
+
+
+def _key(figure: Any, classes: bool) -> None:
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    entries: list[Any] = [
+        Line2D([], [], color=TRUTH, lw=1.2, label="truth"),
+        Line2D([], [], color="white", lw=1.2, label="prediction"),
+        Patch(color=HIT, alpha=0.6, label="true positive"),
+        Patch(color=FALSE_ALARM, alpha=0.6, label="false positive"),
+        Patch(color=MISS, alpha=0.6, label="false negative"),
+    ]
+    if classes:
+        entries.append(Patch(color=WRONG_CLASS, alpha=0.6, label="wrong class"))
+    legend = figure.legend(handles=entries, loc="outside lower center", ncols=len(entries), frameon=True)
+    legend.get_frame().set(facecolor="#d0d0d0", edgecolor="none")
+
+
+def _caption(results: StudyResults, shown: list[_Shown]) -> str:
+    unit = "pixels" if shown[0].pictures.photograph else "mm"
+    sense = "as stored" if shown[0].pictures.photograph else "in radiological sense, anterior up and right (R) left"
+    return (
+        f"Cases chosen by rule, not by hand: the 10th, 50th and 90th percentile of the patients' DSC under "
+        f"{reference_loss(results).label}, and the patient whose DSC differs most between losses; seed index 0 "
+        f"throughout. Shown is the slice with most foreground in the truth, {sense}. First column: the whole image "
+        "with the truth, its dashed frame the part that the other columns show. DSC and HD95 "
+        f"({unit}) belong to the whole case, not to the slice."
+    )
+
+
+def _alt(results: StudyResults, dataset: str, shown: list[_Shown]) -> str:
+    cases = "; ".join(f"{case.chosen.case} ({case.chosen.why})" for case in shown)
+    return (
+        f"Predictions of {len(results.losses)} losses over image slices of {results.titles[dataset]}, with true "
+        f"positives, false positives and false negatives tinted. Cases: {cases}."
+    )

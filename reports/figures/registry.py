@@ -1,0 +1,43 @@
+"""The registry of figures, and what a figure function gives."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from harness.registry import Registry
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from reports.results import StudyResults
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A finished figure.
+
+    Attributes:
+        name: File name without suffix; begins with the registered name.
+        title: A few words, for headings.
+        caption: What is drawn and how to read it, generated from the actual options.
+        alt: The content in words, for readers who do not see it.
+        figure: The figure at its printed size.
+        image: Whether it is mostly pixels, and goes into the page as an image instead of drawing.
+    """
+
+    name: str
+    title: str
+    caption: str
+    alt: str
+    figure: "Figure"
+    image: bool = False
+
+
+class NothingToDraw(Exception):  # noqa: N818 -- not an error: the report goes on without the figure
+    """Raised by a figure function with a sentence that says what is missing."""
+
+
+FigureFunction: TypeAlias = "Callable[[StudyResults], list[Drawing]]"
+
+FIGURES: Registry[FigureFunction] = Registry("figure")
+"""Every figure by name; a function of the results that returns one drawing, or one per dataset."""

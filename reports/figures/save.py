@@ -1,0 +1,70 @@
+"""Write figures so that the same results give the same bytes."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from reports.figures.registry import FIGURES, Drawing, NothingToDraw
+from reports.figures.style import drawing_style
+from reports.results import StudyResults
+
+_IDENTIFIER = re.compile(r'(\bid="|href="#|url\(#)')
+_PROLOGUE = re.compile(r"^.*?(?=<svg)", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class SavedFigure:
+    """A figure on disk, with its words.
+
+    Attributes:
+        drawing: Title, caption and alternative text.
+        pdf: Vector file.
+        png: Pixel file.
+        svg: For the page, inline; empty if the figure is an image.
+    """
+
+    drawing: Drawing
+    pdf: Path
+    png: Path
+    svg: str
+
+
+def save_figures(results: StudyResults, folder: Path) -> tuple[list[SavedFigure], list[str]]:
+    """Draw and write every registered figure.
+
+    Returns:
+        The figures, and a sentence for each that has nothing to draw.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    saved: list[SavedFigure] = []
+    skipped: list[str] = []
+    for draw in FIGURES.values():
+        try:
+            drawings = draw(results)
+        except NothingToDraw as reason:
+            skipped.append(str(reason))
+            continue
+        saved += [save(drawing, folder) for drawing in drawings]
+    return saved, skipped
+
+
+def save(drawing: Drawing, folder: Path) -> SavedFigure:
+    """Write a drawing as PDF and PNG, without dates."""
+    pdf, png, svg = (folder / f"{drawing.name}.{suffix}" for suffix in ("pdf", "png", "svg"))
+    with drawing_style():
+        dots = 300 if drawing.image else 200
+        drawing.figure.savefig(pdf, dpi=300, metadata={"CreationDate": None})
+        drawing.figure.savefig(png, dpi=dots, metadata={"Software": None})
+        text = ""
+        if not drawing.image:
+            drawing.figure.savefig(svg, metadata={"Date": None})
+            text = _inline(svg.read_text(encoding="utf-8"), drawing)
+    return SavedFigure(drawing, pdf, png, text)
+
+
+def _inline(svg: str, drawing: Drawing) -> str:
+    """Return SVG for an HTML page: no prologue, identifiers of its own, hidden from screen readers."""
+    body = _PROLOGUE.sub("", svg, count=1)
+    body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
+    body = _IDENTIFIER.sub(lambda match: f"{match[1]}{drawing.name}-", body)
+    return body.replace("<svg ", '<svg aria-hidden="true" focusable="false" ', 1)

@@ -1,0 +1,100 @@
+"""A tiny real dataset on disk, and what is needed to train on it in a second."""
+
+import os
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from harness.data.description import DatasetDescription, describe
+from harness.data.prepare import PreparedDataset, prepare
+
+MANIFEST = """\
+name: discs
+title: Discs in noise
+layout: files
+files:
+  channels: ["images/{case}_a.nii.gz", "images/{case}_b.nii.gz"]
+  label: "labels/{case}.nii.gz"
+  patient: "(p[0-9]+)"
+channels: [a, b]
+classes: {1: disc}
+labels: {0: 0, 1: 1}
+size: [32, 32]
+split: {kind: holdout, test: 2, validation: 2}
+"""
+
+STUDY = """\
+study: tiny
+title: Two losses on discs
+datasets: [{manifest}]
+seeds: 2
+protocol: {{epochs: 2, batch_size: 4, lr_schedule: {{name: plateau, patience: 1}}}}
+model: {{name: unet2d, base_channels: 4, depth: 2}}
+losses:
+  - {{label: CE, loss: ce}}
+  - label: GDL + BL
+    loss: gdl + boundary
+    alpha: {{schedule: rebalance, over: 1.0}}
+"""
+
+
+def write_nifti(path: Path, array: np.ndarray, spacing: tuple[float, float, float] = (1.0, 1.0, 3.0)) -> None:
+    """Write an (x, y, z) array in RAS orientation."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nib.save(nib.Nifti1Image(array, np.diag([*spacing, 1.0])), path)
+
+
+def write_discs(root: Path, patients: int = 8, slices: int = 3, size: int = 28) -> None:
+    """Write a dataset whose cases show one bright disc per slice, the last slice being empty."""
+    generator = np.random.default_rng(5)
+    columns, rows = np.meshgrid(np.arange(size), np.arange(size), indexing="ij")
+    for patient in range(patients):
+        centre = generator.uniform(9, size - 9, 2)
+        label = np.zeros((size, size, slices), np.uint8)
+        label[..., :-1] = ((columns - centre[0]) ** 2 + (rows - centre[1]) ** 2 < 25)[..., None]
+        for channel in "ab":
+            noise = generator.normal(0, 0.5, label.shape)
+            write_nifti(root / "images" / f"p{patient}_{channel}.nii.gz", (label + noise).astype(np.float32))
+        write_nifti(root / "labels" / f"p{patient}.nii.gz", label)
+
+
+@pytest.fixture(scope="session")
+def discs_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data root that holds ``discs/`` and the manifest ``discs.yaml``."""
+    root = tmp_path_factory.mktemp("data")
+    write_discs(root / "discs")
+    (root / "discs.yaml").write_text(MANIFEST)
+    return root
+
+
+@pytest.fixture(scope="session")
+def discs(discs_data: Path) -> DatasetDescription:
+    return describe("discs.yaml", discs_data)
+
+
+@pytest.fixture(scope="session")
+def prepared_discs(
+    discs: DatasetDescription, discs_data: Path, tmp_path_factory: pytest.TempPathFactory
+) -> PreparedDataset:
+    return prepare(discs, discs_data, tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture
+def study_file(discs_data: Path, tmp_path: Path) -> Path:
+    """A study of two losses and two seeds on the discs."""
+    path = tmp_path / "tiny.yaml"
+    path.write_text(STUDY.format(manifest=discs_data / "discs.yaml"))
+    return path
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The real annotated images beside the checkout."""
+    folder = Path(__file__).resolve().parents[2] / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("the real images are not beside this checkout (../shared/data)")
+    return folder

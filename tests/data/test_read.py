@@ -1,0 +1,137 @@
+"""Decoding: canonical orientation, spacing from the header, and one sentence for every defect."""
+
+import gzip
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from PIL import Image
+
+from harness.data.case import IGNORE
+from harness.data.description import DatasetDescription
+from harness.data.layouts import find_cases
+from harness.data.read import read_case
+from harness.errors import InputError
+
+
+def description(**changes: object) -> DatasetDescription:
+    fields = {
+        "name": "set",
+        "title": "Set",
+        "layout": "files",
+        "files": {"channels": ("{case}_im.nii.gz",), "label": "{case}_lb.nii.gz"},
+        "channels": ("im",),
+        "classes": {1: "lesion"},
+        "labels": {0: 0, 1: 1},
+        "size": (16, 16),
+    }
+    return DatasetDescription.model_validate(fields | changes)
+
+
+def save(folder: Path, name: str, array: np.ndarray, affine: np.ndarray | None = None) -> None:
+    nib.save(nib.Nifti1Image(array, np.diag([1.0, 2.0, 3.0, 1.0]) if affine is None else affine), folder / name)
+
+
+def one_case(folder: Path, label: np.ndarray | None = None, image: np.ndarray | None = None) -> None:
+    image = np.arange(4 * 5 * 2, dtype=np.float32).reshape(4, 5, 2) if image is None else image
+    save(folder, "c_im.nii.gz", image)
+    save(folder, "c_lb.nii.gz", np.zeros((4, 5, 2), np.uint8) if label is None else label)
+
+
+def read_first(folder: Path, **changes: object):
+    wanted = description(**changes)
+    return read_case(find_cases(folder, wanted)[0], wanted)
+
+
+def test_axes_are_slices_rows_columns_with_their_spacing(tmp_path):
+    one_case(tmp_path)
+    case = read_first(tmp_path)
+    assert case.image.shape == (1, 2, 5, 4)
+    assert case.spacing == (3.0, 2.0, 1.0)
+    assert case.image[0, 1, 2, 3] == np.arange(40).reshape(4, 5, 2)[3, 2, 1]
+
+
+def test_orientation_of_the_file_does_not_matter(tmp_path):
+    (tmp_path / "ras").mkdir()
+    one_case(tmp_path / "ras")
+    image = nib.load(tmp_path / "ras" / "c_im.nii.gz")
+    (tmp_path / "lps").mkdir()
+    turned = image.as_reoriented(np.array([[1, -1], [0, -1], [2, 1]]))
+    nib.save(turned, tmp_path / "lps" / "c_im.nii.gz")
+    nib.save(
+        nib.Nifti1Image(np.zeros(turned.shape, np.uint8), turned.affine), tmp_path / "lps" / "c_lb.nii.gz"
+    )
+    first, second = read_first(tmp_path / "ras"), read_first(tmp_path / "lps")
+    np.testing.assert_array_equal(first.image, second.image)
+    assert first.spacing == second.spacing
+
+
+def test_spacing_comes_from_the_header_not_from_a_unit_sform(tmp_path):
+    one_case(tmp_path)
+    for name in ("c_im.nii.gz", "c_lb.nii.gz"):
+        image = nib.load(tmp_path / name)
+        image.set_sform(np.diag([1.0, 1.0, 1.0, 1.0]), code=1)
+        image.header["pixdim"][1:4] = [1.0, 2.0, 3.0]
+        nib.save(image, tmp_path / name)
+    assert read_first(tmp_path).spacing == (3.0, 2.0, 1.0)
+
+
+def test_labels_are_mapped_and_may_be_ignored(tmp_path):
+    label = np.zeros((4, 5, 2), np.float32)
+    label[0, 0, 0], label[1, 0, 0] = 1, 2
+    one_case(tmp_path, label)
+    case = read_first(tmp_path, labels={0: 0, 1: 1, 2: "ignore"})
+    assert sorted(np.unique(case.labels)) == [0, 1, IGNORE]
+
+
+def test_colour_pictures_have_three_channels(tmp_path):
+    Image.fromarray(np.full((6, 7, 3), 9, np.uint8)).save(tmp_path / "c.png")
+    Image.fromarray(np.eye(6, 7, dtype=bool)).save(tmp_path / "c_lb.png")
+    case = read_first(
+        tmp_path, files={"channels": ("{case}.png",), "label": "{case}_lb.png"}, channels=("r", "g", "b")
+    )
+    assert case.image.shape == (3, 1, 6, 7)
+    assert case.labels.sum() == 6
+
+
+@pytest.mark.parametrize(
+    ("spoil", "sentence"),
+    [
+        (lambda d: one_case(d, np.full((4, 5, 2), 255, np.uint8)), "case 'c': label 255 is not in the label map"),
+        (lambda d: one_case(d, np.full((4, 5, 2), 0.5, np.float32)), "case 'c': label 0.5 is not in the label"),
+        (lambda d: one_case(d, image=np.full((4, 5, 2), np.nan, np.float32)), "case 'c': the image holds NaN"),
+        (lambda d: one_case(d, image=np.zeros((4, 5, 3), np.float32)), "c_lb.nii.gz has shape"),
+        (lambda d: one_case(d, image=np.zeros((4, 5, 2, 2), np.float32)), "2 image channels found, but"),
+        (lambda d: one_case(d, image=np.zeros((4, 5), np.float32)), "2 axes where 3"),
+    ],
+)
+def test_defects_are_named(tmp_path, spoil, sentence):
+    spoil(tmp_path)
+    with pytest.raises(InputError, match=sentence.replace("(", r"\(")):
+        read_first(tmp_path)
+
+
+def test_shifted_affine_is_refused_and_a_rounding_difference_is_not(tmp_path):
+    one_case(tmp_path)
+    affine = np.diag([1.0, 2.0, 3.0, 1.0])
+    affine[0, 3] = 2e-5
+    save(tmp_path, "c_lb.nii.gz", np.zeros((4, 5, 2), np.uint8), affine)
+    read_first(tmp_path)
+    affine[0, 3] = 2.0
+    save(tmp_path, "c_lb.nii.gz", np.zeros((4, 5, 2), np.uint8), affine)
+    with pytest.raises(InputError, match="affines of c_im.nii.gz and c_lb.nii.gz differ by 2 mm"):
+        read_first(tmp_path)
+
+
+def test_truncated_file_is_named(tmp_path):
+    image = np.random.default_rng(0).normal(size=(40, 50, 20)).astype(np.float32)
+    save(tmp_path, "c_im.nii.gz", image)
+    save(tmp_path, "c_lb.nii.gz", np.zeros(image.shape, np.uint8))
+    content = (tmp_path / "c_im.nii.gz").read_bytes()
+    (tmp_path / "c_im.nii.gz").write_bytes(content[: len(content) // 2])
+    with pytest.raises(InputError, match="case 'c': cannot read image .*c_im.nii.gz"):
+        read_first(tmp_path)
+    (tmp_path / "c_im.nii.gz").write_bytes(gzip.compress(b"not an image"))
+    with pytest.raises(InputError, match="case 'c': cannot read image"):
+        read_first(tmp_path)

@@ -61,12 +61,21 @@ def validate(model: type[Model], document: Any, source: str) -> Model:
     try:
         return model.model_validate_json(json.dumps(document, default=str), strict=True)
     except ValidationError as error:
-        lines = [_describe(problem, model, document, source) for problem in error.errors()]
+        problems = [problem for problem in error.errors() if not _follows_from_others(problem, error)]
+        lines = [_describe(problem, model, document, source) for problem in problems]
         raise InputError("\n".join(dict.fromkeys(lines))) from None
 
 
+def _follows_from_others(problem: Any, error: ValidationError) -> bool:
+    """Whether a list is called too short only because its entries are wrong."""
+    depth = len(problem["loc"])
+    inner = (other["loc"] for other in error.errors() if len(other["loc"]) > depth)
+    return problem["type"] == "too_short" and any(where[:depth] == problem["loc"] for where in inner)
+
+
 def _describe(problem: Any, model: type[BaseModel], document: Any, source: str) -> str:
-    location = _real_location(problem["loc"], document)
+    names_a_key = problem["type"] in {"missing", "extra_forbidden"}
+    location = _real_location(problem["loc"], document, names_a_key)
     position = _position(document, location)
     where = f"{source}:{position[0]}:{position[1]}" if position else source
     key = ".".join(str(part) for part in location) or "(top level)"
@@ -78,12 +87,16 @@ def _describe(problem: Any, model: type[BaseModel], document: Any, source: str) 
     if problem["type"] == "missing":
         return f"{where}: {key}: required key is missing"
     value = problem["input"]
-    got = f" (got {value!r})" if isinstance(value, str | int | float | bool) else ""
+    told = isinstance(value, str) and repr(value) in message
+    got = f" (got {value!r})" if isinstance(value, str | int | float) and not told else ""
     return f"{where}: {key}: {message}{got}"
 
 
-def _real_location(location: Location, document: Any) -> Location:
-    """Drop the parts that pydantic adds for union members and that stand nowhere in the file."""
+def _real_location(location: Location, document: Any, names_a_key: bool) -> Location:
+    """Drop the parts that pydantic adds for union members and that stand nowhere in the file.
+
+    The last part of an error that ``names_a_key`` is that key, in the file or not.
+    """
     kept: list[int | str] = []
     node = document
     for depth, part in enumerate(location):
@@ -92,7 +105,7 @@ def _real_location(location: Location, document: Any) -> Location:
             if key is not None:
                 kept.append(key)
                 node = node[key]
-            elif depth == len(location) - 1 and part not in {"[key]"}:
+            elif names_a_key and depth == len(location) - 1:
                 kept.append(part)
         elif isinstance(node, Sequence) and not isinstance(node, str) and isinstance(part, int):
             kept.append(part)

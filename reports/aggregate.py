@@ -24,7 +24,11 @@ def patient_values(scores: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFrame
     run = [*_RUN, *by]
     within_case = scores.groupby([*run, "fold", "patient", "case"], observed=True)["imputed"].mean()
     within_patient = within_case.groupby([*run, "patient"], observed=True).mean()
-    return within_patient.rename("value").reset_index().astype(dict.fromkeys(("dataset", "label", "metric"), str))
+    return (
+        within_patient.rename("value")
+        .reset_index()
+        .astype(dict.fromkeys(("dataset", "label", "metric"), str))
+    )
 
 
 def run_values(patients: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFrame:

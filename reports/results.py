@@ -178,7 +178,9 @@ def _shown(scores: pd.DataFrame, part: Part, checkpoint: str, complete: pd.DataF
     runs = set(zip(complete["dataset"], complete["label"], complete["seed"], strict=True))
     keys = zip(scores["dataset"], scores["label"], scores["seed"], strict=True)
     wanted = pd.Series([key in runs for key in keys], index=scores.index, dtype=bool)
-    return scores[wanted & (scores["part"] == part) & (scores["checkpoint"] == checkpoint)].reset_index(drop=True)
+    return scores[wanted & (scores["part"] == part) & (scores["checkpoint"] == checkpoint)].reset_index(
+        drop=True
+    )
 
 
 def _part(resolved: Mapping[str, Any], progress: Progress, peek: bool) -> Part:
@@ -211,7 +213,8 @@ def _progress(own: pd.DataFrame, resolved: Mapping[str, Any], folds: Mapping[str
 
 def _dataset_order(trials: pd.DataFrame, resolved: Mapping[str, Any]) -> tuple[str, ...]:
     declared = [
-        entry if isinstance(entry, str) else str(entry.get("dataset", "")) for entry in resolved.get("datasets", ())
+        entry if isinstance(entry, str) else str(entry.get("dataset", ""))
+        for entry in resolved.get("datasets", ())
     ]
 
     def place(name: str) -> tuple[int, str]:
@@ -227,7 +230,9 @@ def _loss_order(trials: pd.DataFrame, resolved: Mapping[str, Any]) -> tuple[List
     first = trials.drop_duplicates("label")
     found = [
         ListedLoss(str(label), str(family), str(expression))
-        for label, family, expression in zip(first["label"], first["family"], first["expression"], strict=True)
+        for label, family, expression in zip(
+            first["label"], first["family"], first["expression"], strict=True
+        )
     ]
 
     def place(loss: ListedLoss) -> tuple[int, str, int, str]:

@@ -11,7 +11,7 @@ from harness.cli.home import Home
 from harness.cli.live import progress_view
 from harness.cli.output import stderr
 from harness.cli.preparation import ReadyDataset, dataset_record, prepare_study
-from harness.data.splits import folds
+from harness.data.splits import folds, partition
 from harness.errors import InputError
 from harness.metrics import METRICS
 from harness.scheduling.driver import Driver, DriverOptions, Folders, Summary, record_of
@@ -41,6 +41,7 @@ def run_study(name: str, overrides: tuple[str, ...], home: Home, data: Path, opt
     device = _device(options.device)
     database = open_database(home.database_url, create=True)
     ready = prepare_study(study, folder, home, data)
+    _check_partitions(study, ready)
     store = TrialStore(database, new_owner())
     study_id = _register(store, study, ready)
     for warning in schedule_warnings(study):
@@ -61,6 +62,18 @@ def run_study(name: str, overrides: tuple[str, ...], home: Home, data: Path, opt
         )
         with _drain_on_interrupt(driver):
             return driver.run()
+
+
+def _check_partitions(study: Study, ready: list[ReadyDataset]) -> None:
+    """Divide the patients once for every seed and fold, so that an empty set is refused before training."""
+    for each in ready:
+        split, load = each.study_dataset.split, each.prepared.load_by_patient()
+        for fold in folds(split):
+            for seed in range(study.seeds):
+                try:
+                    partition(split, load, seed, fold)
+                except InputError as error:
+                    raise InputError(f"dataset {each.prepared.name!r}: {error}") from None
 
 
 def _register(store: TrialStore, study: Study, ready: list[ReadyDataset]) -> int:

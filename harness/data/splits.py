@@ -5,12 +5,33 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import Field, PositiveInt
+from pydantic import AfterValidator, Discriminator, Field, PositiveInt, Tag
 
 from harness.errors import InputError
 from harness.strict_yaml import StrictModel
 
 _TEST_STREAM, _VALIDATION_STREAM, _FOLD_STREAM = 1, 2, 3
+
+
+Count = Annotated[int, Field(ge=1)]
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+
+
+def _form(value: object) -> str:
+    """Which form of an amount was meant, so that errors speak of that one only."""
+    return {int: "count", float: "fraction"}.get(type(value), "names")
+
+
+Names = Annotated[
+    tuple[str | int, ...], Field(min_length=1), AfterValidator(lambda names: tuple(map(str, names)))
+]
+Amount = Annotated[
+    Annotated[Count, Tag("count")] | Annotated[Fraction, Tag("fraction")], Discriminator(_form)
+]
+AmountOrNames = Annotated[
+    Annotated[Count, Tag("count")] | Annotated[Fraction, Tag("fraction")] | Annotated[Names, Tag("names")],
+    Discriminator(_form),
+]
 
 
 class HoldoutSplit(StrictModel):
@@ -21,8 +42,8 @@ class HoldoutSplit(StrictModel):
     """
 
     kind: Literal["holdout"] = "holdout"
-    test: Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, lt=1)] | tuple[str, ...] = 0.2
-    validation: Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, lt=1)] = 0.15
+    test: AmountOrNames = 0.2
+    validation: Amount = 0.15
     train: PositiveInt | None = None
 
 
@@ -35,7 +56,7 @@ class KFoldSplit(StrictModel):
 
     kind: Literal["kfold"] = "kfold"
     k: Annotated[int, Field(ge=2)] = 5
-    validation: Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, lt=1)] = 0.2
+    validation: Amount = 0.2
     train: PositiveInt | None = None
 
 
@@ -84,7 +105,7 @@ def partition(
     for name, members in (("training", train), ("validation", validation), ("test", test)):
         if not members:
             raise InputError(
-                f"the {name} set is empty: {len(patients)} patients are too few for {split!r}; "
+                f"the {name} set is empty: {len(patients)} patients are too few for split {split}; "
                 "change 'split' or add patients"
             )
     return Partition(tuple(train), tuple(validation), tuple(test))
@@ -99,14 +120,14 @@ def _count(amount: float | int, of: int) -> int:
     return amount if isinstance(amount, int) else max(1, round(amount * of))
 
 
-def _test_members(patients: list[str], test: int | float | tuple[str, ...]) -> list[str]:
+def _test_members(patients: list[str], test: AmountOrNames) -> list[str]:
     if isinstance(test, tuple):
-        missing = sorted(set(test) - set(patients))
+        missing = sorted({str(name) for name in test} - set(patients))
         if missing:
             raise InputError(
                 f"test patients {missing} are not in the dataset; it has {len(patients)} patients"
             )
-        return sorted(test)
+        return sorted(map(str, test))
     return sorted(_shuffled(patients, _TEST_STREAM, 0, 0)[: _count(test, len(patients))])
 
 

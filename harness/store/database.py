@@ -12,7 +12,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event, inspect
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DatabaseError
+from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError
 
 from harness.errors import InputError
 
@@ -120,7 +120,12 @@ def _engine(url: str, create: bool) -> Engine:
             "the database URL cannot be read; expected for example sqlite:///lossbench-home/results.db"
         ) from None
     if not parsed.drivername.startswith("sqlite"):
-        return create_engine(parsed)
+        try:
+            return create_engine(parsed)
+        except (NoSuchModuleError, ModuleNotFoundError):
+            raise InputError(
+                f"no database driver {parsed.drivername!r} is installed; install it with pip, or use sqlite"
+            ) from None
     if parsed.database and parsed.database != ":memory:":
         path = Path(parsed.database)
         if not create and not path.exists():

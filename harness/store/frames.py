@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 import pandas as pd
-from sqlalchemy import Select, func, select
+from sqlalchemy import Executable, func, select
 
 from harness.store.database import Database
 from harness.store.schema import (
@@ -196,7 +196,8 @@ def trials(database: Database, study: str) -> pd.DataFrame:
     ).join(EnvironmentRow, EnvironmentRow.id == TrialRow.environment_id, isouter=True)
     frame = _frame(database, question)
     frame["collapsed"] = [found is True for found in frame["collapsed"]]
-    frame["environment"] = [facts if isinstance(facts, Mapping) else {} for facts in frame["environment"]]
+    facts: list[Any] = [found if isinstance(found, Mapping) else {} for found in frame["environment"]]
+    frame["environment"] = facts
     numbers = ["best_epoch", "best_val_dsc", "seconds"]
     frame[numbers] = frame[numbers].astype(float)
     return frame.sort_values(["dataset", "label", "purpose", "seed", "fold", "key"], ignore_index=True)
@@ -204,20 +205,19 @@ def trials(database: Database, study: str) -> pd.DataFrame:
 
 def cases(database: Database, study: str) -> pd.DataFrame:
     """Return every case of the study's datasets with shape, spacing (mm) and voxels per class."""
-    columns = (
-        StudyTrialRow.dataset,
-        DatasetRow.title,
-        DatasetRow.fingerprint,
-        DatasetRow.classes,
-        PatientRow.name.label("patient"),
-        CaseRow.name.label("case"),
-        CaseRow.shape,
-        CaseRow.spacing,
-        CaseRow.voxels,
-    )
     places = _of_study(study, StudyTrialRow.dataset, TrialRow.dataset_id).distinct().subquery()
     question = (
-        select(places.c.dataset, *columns[1:])
+        select(
+            places.c.dataset,
+            DatasetRow.title,
+            DatasetRow.fingerprint,
+            DatasetRow.classes,
+            PatientRow.name.label("patient"),
+            CaseRow.name.label("case"),
+            CaseRow.shape,
+            CaseRow.spacing,
+            CaseRow.voxels,
+        )
         .join(DatasetRow, DatasetRow.id == places.c.dataset_id)
         .join(PatientRow, PatientRow.dataset_id == DatasetRow.id)
         .join(CaseRow, CaseRow.patient_id == PatientRow.id)
@@ -265,7 +265,7 @@ def looks(database: Database, study: str) -> pd.DataFrame:
     return _frame(database, question)
 
 
-def _of_study(study: str, *columns: Any) -> Select[Any]:
+def _of_study(study: str, *columns: Any) -> Any:
     """Select columns over the current trials of a study."""
     return (
         select(*columns)
@@ -278,7 +278,7 @@ def _of_study(study: str, *columns: Any) -> Select[Any]:
     )
 
 
-def _frame(database: Database, question: Select[Any]) -> pd.DataFrame:
+def _frame(database: Database, question: Executable) -> pd.DataFrame:
     with database.read() as connection:
         result = connection.execute(question)
         return pd.DataFrame(result.fetchall(), columns=list(result.keys()))

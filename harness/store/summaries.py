@@ -82,8 +82,8 @@ def known_trials(database: Database, keys: Iterable[str]) -> dict[str, str]:
     """Return the state of those trials that the database has, by key."""
     wanted = set(keys)
     with database.read() as connection:
-        rows = connection.execute(select(TrialRow.key, TrialRow.state)).tuples().all()
-    return {key: state for key, state in rows if key in wanted}
+        rows = connection.execute(select(TrialRow.key, TrialRow.state)).all()
+    return {row.key: row.state for row in rows if row.key in wanted}
 
 
 def median_epoch_seconds(database: Database, fingerprint: str) -> float | None:

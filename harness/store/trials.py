@@ -319,15 +319,10 @@ def _lease_is_over(owner: str | None, expires: datetime | None, now: datetime) -
 def _score_rows(
     connection: Connection, trial_id: int, dataset_id: int, scores: Sequence[Mapping[str, Any]]
 ) -> list[dict[str, Any]]:
-    cases = dict(
-        connection.execute(
-            select(CaseRow.name, CaseRow.id).join(PatientRow).where(PatientRow.dataset_id == dataset_id)
-        )
-        .tuples()
-        .all()
-    )
-    newest = select(MetricRow.name, MetricRow.id).order_by(MetricRow.version)
-    metrics = dict(connection.execute(newest).tuples().all())
+    of_dataset = select(CaseRow.name, CaseRow.id).join(PatientRow).where(PatientRow.dataset_id == dataset_id)
+    cases = {row.name: row.id for row in connection.execute(of_dataset)}
+    newest_last = select(MetricRow.name, MetricRow.id).order_by(MetricRow.version)
+    metrics = {row.name: row.id for row in connection.execute(newest_last)}
     columns = ("class_index", "checkpoint", "part", "value", "imputed", "reason")
     return [
         {"trial_id": trial_id, "case_id": cases[score["case"]], "metric_id": metrics[score["metric"]]}

@@ -36,25 +36,22 @@ def case_scores(results: StudyResults) -> list[Drawing]:
         raise NothingToDraw("No patient values: no run is complete yet.")
     with drawing_style():
         height = 0.45 + len(results.datasets) * (0.5 + 0.27 * len(results.losses))
-        figure = new_figure(WIDTH, height)
+        figure = new_figure(WIDTH, height, wspace=0.06, hspace=0.04)
         axes = grid_of_axes(figure, len(results.datasets), len(metrics), sharey=True)
         for row, dataset in zip(axes, results.datasets, strict=True):
             for axis, metric in zip(row, metrics, strict=True):
                 _draw_metric(axis, results, dataset, metric)
-            row[0].set_title(results.titles[dataset])
-    return [Drawing("case_scores", "Patient values", _caption(results, metrics), _alt(results, metrics), figure)]
+            row[0].set_title(_row_title(results, dataset))
+    return [
+        Drawing("case_scores", "Patient values", _caption(results, metrics), _alt(results, metrics), figure)
+    ]
 
 
 def _draw_metric(axis: "Axes", results: StudyResults, dataset: str, metric: str) -> None:
     values = _of(results.patients, dataset, metric)
     runs = _of(results.run_values, dataset, metric)
     unit = results.metrics.set_index("name").loc[metric, "unit"]
-    if unit:
-        axis.set_xscale("symlog", linthresh=1.0, linscale=0.5)
-        axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-        axis.set_xlim(-0.05, max(10.0, float(values["value"].max()) * 1.25) if len(values) else 10.0)
-    else:
-        axis.set_xlim(-0.02, 1.02)
+    _scale(axis, values["value"].to_numpy(), bool(unit))
     look = styles(results.losses)
     crowded = len(values) > _TOO_MANY_POINTS_TO_DRAW
     for place, label in enumerate(results.labels):
@@ -70,11 +67,28 @@ def _draw_metric(axis: "Axes", results: StudyResults, dataset: str, metric: str)
     axis.set_xlabel(metric_label(results, metric) + (", logarithmic above 1" if unit else ""))
 
 
+def _scale(axis: "Axes", values: NDArray[Any], distance: bool) -> None:
+    low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 1.0)
+    if not distance:
+        axis.set_xlim(max(0.0, np.floor(10 * low - 0.2) / 10) - 0.01, 1.01)
+        return
+    axis.set_xscale("symlog", linthresh=1.0, linscale=0.5)
+    left, right = (0.8 * low if low > 1 else -0.05), max(10.0, 1.25 * high)
+    steps = (1, 2, 5) if right / max(left, 1.0) < 100 else (1,)
+    ticks = [0.0, *(step * 10.0**power for power in range(6) for step in steps)]
+    axis.set_xticks([tick for tick in ticks if left <= tick <= right])
+    axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axis.minorticks_off()
+    axis.set_xlim(left, right)
+
+
 def _draw_rain(axis: "Axes", place: int, values: NDArray[Any], style: LossStyle, crowded: bool) -> None:
     """Half a violin above the line, a thin box on it, points below."""
     if len(values) >= _ENOUGH_FOR_DENSITY and np.ptp(values) > 0:
         at, density = _density(axis, values)
-        axis.fill_between(at, place - 0.08 - 0.36 * density, place - 0.08, color=style.colour, alpha=0.35, lw=0)
+        axis.fill_between(
+            at, place - 0.08 - 0.36 * density, place - 0.08, color=style.colour, alpha=0.35, lw=0
+        )
     low, middle, high = np.percentile(values, [25, 50, 75])
     axis.plot([low, high], [place, place], color=style.colour, lw=2.6, solid_capstyle="butt", alpha=0.8)
     axis.plot([middle, middle], [place - 0.09, place + 0.09], color=INK, lw=0.9)
@@ -87,7 +101,7 @@ def _draw_seeds(axis: "Axes", place: int, means: NDArray[Any]) -> None:
     axis.scatter(
         means,
         np.full(len(means), place),
-        s=13,
+        s=10,
         marker="D",
         facecolor="white",
         edgecolor=INK,
@@ -111,6 +125,11 @@ def _of(frame: pd.DataFrame, dataset: str, metric: str) -> pd.DataFrame:
     return frame[(frame["dataset"] == dataset) & (frame["metric"] == metric)]
 
 
+def _row_title(results: StudyResults, dataset: str) -> str:
+    patients = results.patients[results.patients["dataset"] == dataset]["patient"].nunique()
+    return f"{results.titles[dataset]}, {patients} {results.part} patients"
+
+
 def _titles(results: StudyResults, metrics: list[str]) -> str:
     titles = results.metrics.set_index("name")["title"]
     return " and ".join(str(titles[name]) for name in metrics)
@@ -119,14 +138,24 @@ def _titles(results: StudyResults, metrics: list[str]) -> str:
 def _caption(results: StudyResults, metrics: list[str]) -> str:
     part = "test" if results.part == "test" else "VALIDATION"
     return (
-        f"{_titles(results, metrics)} of the {part} patients. Points: patients, each the mean over seeds, cases and "
-        f"foreground classes; half violin: their density (from {_ENOUGH_FOR_DENSITY} patients on); bar and stroke: "
-        "quartiles and median. Diamonds: the mean over patients of each seed; their spread is what the choice of a "
-        "seed alone does. Colours are families of losses."
+        f"{_titles(results, metrics)} of the {part} patients. Points: patients, each the mean over seeds, "
+        f"cases and foreground classes; half violin: their density (from {_ENOUGH_FOR_DENSITY} patients on); "
+        "bar and stroke: quartiles and median. Diamonds: the mean over patients of each seed; their spread "
+        "is what the choice of a seed alone does. Colours are families of losses."
     )
 
 
 def _alt(results: StudyResults, metrics: list[str]) -> str:
-    means = results.run_values[results.run_values["metric"] == metrics[0]].groupby(["dataset", "label"])["value"].mean()
-    parts = [f"{results.titles[dataset]}, {label}: {value:.2f}" for (dataset, label), value in means.items()]
-    return f"Rain-cloud plots of patient values by loss. Mean {_titles(results, metrics[:1])}: {'; '.join(parts)}."
+    means = (
+        results.run_values[results.run_values["metric"] == metrics[0]]
+        .groupby(["dataset", "label"])["value"]
+        .mean()
+    )
+    parts = [
+        f"{results.titles[dataset]}, {label}: {means[dataset, label]:.2f}"
+        for dataset in results.datasets
+        for label in results.labels
+        if (dataset, label) in means.index
+    ]
+    title = _titles(results, metrics[:1])
+    return f"Rain-cloud plots of patient values by loss. Mean {title}: {'; '.join(parts)}."

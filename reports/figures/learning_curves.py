@@ -1,7 +1,9 @@
 """F1: validation DSC against the epoch."""
 
+import math
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from reports.figures.registry import FIGURES, Drawing, NothingToDraw
@@ -43,12 +45,11 @@ def learning_curves(results: StudyResults) -> list[Drawing]:
                     axis.set_axis_off()
                     continue
                 family, members = families[place]
-                axis.set_title(f"{results.titles[dataset]}: {family}" if place == 0 else family)
+                axis.set_title(family)
                 _draw_panel(axis, own, members, look)
                 if place % columns == 0:
-                    axis.set_ylabel("validation DSC, better ↑")
-        for axis in axes[-1]:
-            axis.set_xlabel("epoch")
+                    axis.set_ylabel(f"{short(results.titles[dataset])}\nvalidation DSC, better ↑")
+        label_epochs(axes)
     best = curves.groupby("label")["value"].max().reindex(results.labels).dropna()
     return [Drawing("learning_curves", "Learning curves", _caption(results), _alt(results, best), figure)]
 
@@ -62,7 +63,9 @@ def seed_curves(curves: pd.DataFrame, column: str) -> pd.DataFrame:
 def draw_band(axis: "Axes", curve: pd.DataFrame, style: LossStyle, label: str) -> None:
     """Draw the median over seeds as a line and their range as a band."""
     over_seeds = curve.groupby("epoch")["value"].agg(["median", "min", "max"])
-    axis.fill_between(over_seeds.index, over_seeds["min"], over_seeds["max"], color=style.colour, alpha=0.18, lw=0)
+    axis.fill_between(
+        over_seeds.index, over_seeds["min"], over_seeds["max"], color=style.colour, alpha=0.18, lw=0
+    )
     axis.plot(over_seeds.index, over_seeds["median"], color=style.shade, ls=style.line, label=label)
     # A seed that stopped early ends in a cross.
     ends = curve.groupby("seed")["epoch"].max()
@@ -71,27 +74,56 @@ def draw_band(axis: "Axes", curve: pd.DataFrame, style: LossStyle, label: str) -
         axis.plot([end], [last], marker="x", ms=4, mew=1.2, color=style.shade, ls="none")
 
 
-def _draw_panel(axis: "Axes", curves: pd.DataFrame, members: list[ListedLoss], look: dict[str, LossStyle]) -> None:
+def label_epochs(axes: list[list["Axes"]]) -> None:
+    """Label the lowest axes of every column, also where the grid's last row is not full."""
+    for column in zip(*axes, strict=True):
+        lowest = [axis for axis in column if axis.axison][-1:]
+        for axis in lowest:
+            axis.set_xlabel("epoch")
+            axis.tick_params(labelbottom=True)
+
+
+def whole_epochs(axis: "Axes") -> None:
+    """Put ticks at whole epochs only."""
+    from matplotlib.ticker import MaxNLocator
+
+    axis.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
+
+
+def _draw_panel(
+    axis: "Axes", curves: pd.DataFrame, members: list[ListedLoss], look: dict[str, LossStyle]
+) -> None:
     for loss in members:
         curve = curves[curves["label"] == loss.label]
         if len(curve):
             draw_band(axis, curve, look[loss.label], short(loss.label))
-    axis.set_ylim(0, 1)
-    if axis.lines:
-        axis.xaxis.get_major_locator().set_params(integer=True)
-        axis.legend(loc="best")
+    if not axis.lines:
+        return
+    whole_epochs(axis)
+    top = max(0.1, math.ceil(10 * float(curves["value"].max())) / 10)
+    axis.set_ylim(0, top)
+    # Rising curves leave the lower right free, a curve that stays low the upper left.
+    ends = [np.asarray(line.get_ydata(), float) for line in axis.lines]
+    lowest = min((float(values[-1]) for values in ends if len(values) > 1), default=top)
+    axis.legend(
+        loc="lower right" if lowest > 0.35 * top else "upper left",
+        frameon=True,
+        framealpha=0.7,
+        edgecolor="none",
+    )
 
 
 def _caption(results: StudyResults) -> str:
     spread = "median (line) and range (band) over seeds" if results.seeds > 1 else "one seed"
     folds = "; a seed's curve is the mean over its folds" if max(results.folds.values()) > 1 else ""
     return (
-        f"Validation DSC after every epoch, {spread}{folds}. Panels are families of losses, colours too; line styles "
-        "tell members apart. A cross ends the curve of a run that stopped early. Training losses have different "
-        "units and are drawn in a figure of their own."
+        f"Validation DSC after every epoch, {spread}{folds}. Panels are families of losses, colours too; "
+        "line styles tell members apart. A cross ends the curve of a run that stopped early. Training losses have "
+        "different units and are drawn in a figure of their own."
     )
 
 
 def _alt(results: StudyResults, best: pd.Series) -> str:
     highest = ", ".join(f"{label} {value:.2f}" for label, value in best.items())
-    return f"Line charts of validation DSC by epoch for {len(results.losses)} losses. Highest value of each: {highest}."
+    number = len(results.losses)
+    return f"Line charts of validation DSC by epoch for {number} losses. Highest value: {highest}."

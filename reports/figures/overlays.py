@@ -1,5 +1,6 @@
 """F16: predictions over images, for cases chosen by a fixed rule."""
 
+import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,16 @@ from harness.data.case import IGNORE
 from reports.figures.pictures import SlicePictures, View, find_prepared, read_predictions, slice_pictures
 from reports.figures.registry import FIGURES, Drawing, NothingToDraw
 from reports.figures.selection import ChosenCase, case_score, choose_cases, reference_loss
-from reports.figures.style import INK, WIDTH, LossStyle, drawing_style, grid_of_axes, new_figure, short, styles
+from reports.figures.style import (
+    INK,
+    WIDTH,
+    LossStyle,
+    drawing_style,
+    grid_of_axes,
+    new_figure,
+    short,
+    styles,
+)
 from reports.results import StudyResults
 
 if TYPE_CHECKING:
@@ -19,7 +29,10 @@ if TYPE_CHECKING:
 TRUTH = "#F0E442"
 HIT, FALSE_ALARM, MISS, WRONG_CLASS = "#009E73", "#D55E00", "#56B4E9", "#CC79A7"
 
-_COLUMNS = 8
+_COLUMNS, _FEWEST_COLUMNS = 8, 5
+_TITLE, _NAME = 0.28, 0.23
+"""Inches above a panel for its scores, and for the name of the loss."""
+
 _BARS_MM = (5, 10, 20, 50, 100)
 _BARS_PIXELS = (10, 20, 50, 100, 200, 500)
 
@@ -49,7 +62,8 @@ def overlays(results: StudyResults) -> list[Drawing]:
             missing.append(results.titles[dataset])
     if not drawings:
         raise NothingToDraw(
-            f"No overlays: the prepared cache or the predictions of seed index 0 are not here ({', '.join(missing)})."
+            "No overlays: the prepared cache or the predictions of seed index 0 are not here "
+            f"({', '.join(missing)})."
         )
     return drawings
 
@@ -75,23 +89,42 @@ def _draw(results: StudyResults, dataset: str, shown: list[_Shown]) -> Drawing:
     per_row = min(losses, _COLUMNS - 1)
     blocks = -(-losses // per_row)
     with drawing_style():
-        columns = per_row + 1
-        panel = WIDTH / columns
-        figure = new_figure(WIDTH, 0.35 + len(shown) * blocks * (panel + 0.3))
-        figure.get_layout_engine().set(w_pad=0.015, h_pad=0.03, wspace=0.0, hspace=0.0)  # type: ignore[union-attr]
-        axes = grid_of_axes(figure, len(shown) * blocks, columns)
+        columns = max(_FEWEST_COLUMNS, per_row + 1)
+        heights = _row_heights(shown, blocks, WIDTH / columns)
+        height = (
+            0.4 + _TITLE * len(heights) + _NAME * (blocks * len(shown) if blocks > 1 else 1) + sum(heights)
+        )
+        figure = new_figure(WIDTH, height, w_pad=0.015, h_pad=0.03, wspace=0.0, hspace=0.0)
+        axes = grid_of_axes(figure, len(heights), columns, height_ratios=heights)
         for axis in (axis for row in axes for axis in row):
             axis.set_axis_off()
+            axis.set_anchor("NW")
         look = styles(results.losses)
         for position, case in enumerate(shown):
             _draw_truth(axes[position * blocks][0], case)
             for place, label in enumerate(results.labels):
                 axis = axes[position * blocks + place // per_row][1 + place % per_row]
-                _draw_prediction(axis, case, label, look[label], named=position == 0 or blocks > 1)
+                named = position == 0 or blocks > 1
+                _draw_prediction(axis, case, label, look[label], named, with_bar=place % per_row == 0)
         _key(figure, any(int(case.pictures.truth.max()) > 1 for case in shown))
     name = "overlays-" + "".join(character if character.isalnum() else "-" for character in dataset)
     title = f"Predictions on {results.titles[dataset]}"
     return Drawing(name, title, _caption(results, shown), _alt(results, dataset, shown), figure, image=True)
+
+
+def _row_heights(shown: list[_Shown], blocks: int, panel: float) -> list[float]:
+    """Return the height of every row of panels in inches, without titles."""
+    heights = []
+    for case in shown:
+        for block in range(blocks):
+            views = [case.pictures.detail] + [case.pictures.whole] * (block == 0)
+            heights.append(panel * max(_aspect(case.pictures, view) for view in views))
+    return heights
+
+
+def _aspect(pictures: SlicePictures, view: View) -> float:
+    top, bottom, left, right = _extent_mm(pictures, view)
+    return (bottom - top) / (right - left)
 
 
 def _draw_truth(axis: "Axes", case: _Shown) -> None:
@@ -103,39 +136,47 @@ def _draw_truth(axis: "Axes", case: _Shown) -> None:
     _contours(axis, pictures, pictures.truth, TRUTH, 0.7)
     if pictures.detail != view:
         top, bottom, left, right = _extent_mm(pictures, pictures.detail)
-        axis.add_patch(Rectangle((left, top), right - left, bottom - top, fill=False, ec="white", lw=0.6, ls="--"))
-    axis.set_title(f"{case.chosen.why}\n{short(case.chosen.case, 18)}", fontsize=6.5, loc="left", color=INK)
+        axis.add_patch(
+            Rectangle((left, top), right - left, bottom - top, fill=False, ec="white", lw=0.6, ls="--")
+        )
+    axis.set_title(
+        f"{case.chosen.why}\n{short(case.chosen.case, 18)}", fontsize=6, loc="left", color=INK, pad=2
+    )
     _scale_bar(axis, pictures, view)
     if not pictures.photograph:
-        axis.text(0.03, 0.5, "R", transform=axis.transAxes, color="white", fontsize=6, va="center")
+        axis.text(0.04, 0.93, "R", transform=axis.transAxes, color="white", fontsize=6.5, va="center")
 
 
-def _draw_prediction(axis: "Axes", case: _Shown, label: str, style: LossStyle, named: bool) -> None:
+def _draw_prediction(
+    axis: "Axes", case: _Shown, label: str, style: LossStyle, named: bool, with_bar: bool
+) -> None:
     pictures, view = case.pictures, case.pictures.detail
     _show(axis, pictures, view)
     _contours(axis, pictures, pictures.truth, TRUTH, 0.6)
     scores = case.scores.get(label, {})
+    unit = "px" if pictures.photograph else "mm"
     text = f"DSC {scores['dsc']:.2f}" if "dsc" in scores else "no prediction"
-    text += f", HD95 {scores['hd95']:.1f}" if "hd95" in scores else ""
-    axis.set_title(text, fontsize=6, fontweight="normal", loc="center", pad=2)
+    text += f"\nHD95 {scores['hd95']:.1f} {unit}" if "hd95" in scores else ""
+    axis.set_title(text, fontsize=6, fontweight="normal", loc="left", pad=2)
     if named:
-        axis.annotate(
-            short(label, 20),
-            (0.5, 1.0),
-            xycoords="axes fraction",
-            xytext=(0, 11),
-            textcoords="offset points",
-            ha="center",
-            fontsize=6.5,
-            fontweight="bold",
-            color=style.shade,
-        )
+        _name(axis, label, style)
     if label in pictures.predictions:
         mask = pictures.predictions[label]
         axis.imshow(_tint(mask, pictures.truth), extent=_image_extent(pictures), interpolation="nearest")
         _contours(axis, pictures, mask, "white", 0.5)
     _limit(axis, pictures, view)
-    _scale_bar(axis, pictures, view)
+    if with_bar:
+        _scale_bar(axis, pictures, view)
+
+
+def _name(axis: "Axes", label: str, style: LossStyle) -> None:
+    """Write the loss above the scores, on two lines at most."""
+    lines = textwrap.wrap(short(label, 34), 16)[:2]
+    place: dict[str, Any] = {"xycoords": "axes fraction", "textcoords": "offset points", "fontsize": 6.5}
+    name = axis.annotate("\n".join(lines), (0, 1), (0, 18), fontweight="bold", color=style.shade, **place)
+    # A long name must not widen its panel: an invisible letter keeps the height instead.
+    name.set_in_layout(False)
+    axis.annotate("M\nM", (0, 1), (0, 18), alpha=0, **place)
 
 
 def _show(axis: "Axes", pictures: SlicePictures, view: View) -> None:
@@ -186,12 +227,17 @@ def _tint(mask: NDArray[np.uint8], truth: NDArray[np.uint8]) -> NDArray[np.float
 
 
 def _scale_bar(axis: "Axes", pictures: SlicePictures, view: View) -> None:
+    from matplotlib.patheffects import withStroke
+
     top, bottom, left, right = _extent_mm(pictures, view)
     lengths, unit = (_BARS_PIXELS, "px") if pictures.photograph else (_BARS_MM, "mm")
     length = max((bar for bar in lengths if bar <= 0.4 * (right - left)), default=lengths[0])
     x, y = left + 0.05 * (right - left), bottom - 0.05 * (bottom - top)
-    axis.plot([x, x + length], [y, y], color="white", lw=1.2, solid_capstyle="butt")
-    axis.text(x, y - 0.025 * (bottom - top), f"{length} {unit}", color="white", fontsize=6, va="bottom", ha="left")
+    outline = [withStroke(linewidth=1.5, foreground="black")]
+    axis.plot([x, x + length], [y, y], color="white", lw=1.2, solid_capstyle="butt", path_effects=outline)
+    axis.text(
+        x, y - 0.025 * (bottom - top), f"{length} {unit}", color="white", fontsize=6, path_effects=outline
+    )
 
 
 def _key(figure: Any, classes: bool) -> None:
@@ -213,12 +259,16 @@ def _key(figure: Any, classes: bool) -> None:
 
 def _caption(results: StudyResults, shown: list[_Shown]) -> str:
     unit = "pixels" if shown[0].pictures.photograph else "mm"
-    sense = "as stored" if shown[0].pictures.photograph else "in radiological sense, anterior up and right (R) left"
+    sense = (
+        "as stored"
+        if shown[0].pictures.photograph
+        else "in radiological sense, anterior up and right (R) left"
+    )
     return (
-        f"Cases chosen by rule, not by hand: the 10th, 50th and 90th percentile of the patients' DSC under "
-        f"{reference_loss(results).label}, and the patient whose DSC differs most between losses; seed index 0 "
-        f"throughout. Shown is the slice with most foreground in the truth, {sense}. First column: the whole image "
-        "with the truth, its dashed frame the part that the other columns show. DSC and HD95 "
+        "Cases chosen by rule, not by hand: the 10th, 50th and 90th percentile of the patients' DSC under "
+        f"{reference_loss(results).label}, and the patient whose DSC differs most between losses; seed index "
+        f"0 throughout. Shown is the slice with most foreground in the truth, {sense}. First column: the "
+        "whole image with the truth, its dashed frame the part that the other columns show. DSC and HD95 "
         f"({unit}) belong to the whole case, not to the slice."
     )
 
@@ -226,6 +276,6 @@ def _caption(results: StudyResults, shown: list[_Shown]) -> str:
 def _alt(results: StudyResults, dataset: str, shown: list[_Shown]) -> str:
     cases = "; ".join(f"{case.chosen.case} ({case.chosen.why})" for case in shown)
     return (
-        f"Predictions of {len(results.losses)} losses over image slices of {results.titles[dataset]}, with true "
-        f"positives, false positives and false negatives tinted. Cases: {cases}."
+        f"Predictions of {len(results.losses)} losses over image slices of {results.titles[dataset]}, with "
+        f"true positives, false positives and false negatives tinted. Cases: {cases}."
     )

@@ -54,7 +54,9 @@ def find_prepared(folder: Path, fingerprint: str) -> PreparedDataset | None:
     return None
 
 
-def read_predictions(results: StudyResults, dataset: str, seed: int, case: str) -> dict[str, NDArray[np.uint8]]:
+def read_predictions(
+    results: StudyResults, dataset: str, seed: int, case: str
+) -> dict[str, NDArray[np.uint8]]:
     """Return the predicted volume of a case by loss label, for one seed."""
     rows = results.artifacts
     rows = rows[(rows["dataset"] == dataset) & (rows["seed"] == seed) & (rows["kind"] == "predictions")]
@@ -95,14 +97,15 @@ def slice_pictures(
 
 
 def _foreground(labels: NDArray[Any]) -> NDArray[np.bool_]:
-    return (labels > 0) & (labels != IGNORE)
+    foreground: NDArray[np.bool_] = (labels > 0) & (labels != IGNORE)
+    return foreground
 
 
 def _source_image(prepared: PreparedDataset, case: PreparedCase, at: int) -> NDArray[np.float64]:
-    """Channel 0 on the source grid; what the cache cropped away is as dark as the darkest pixel."""
+    """Channel 0 on the source grid; what the cache cropped away is shown as dark as air."""
     image = np.array(prepared.images(case)[at, 0], float)
-    lowest = image.min()
-    source: NDArray[np.float64] = fit(image - lowest, case.shape[1:]).astype(float) + lowest
+    air = np.percentile(image, 2)
+    source: NDArray[np.float64] = fit(image - air, case.shape[1:]).astype(float) + air
     return source
 
 
@@ -113,15 +116,16 @@ def _turned(array: NDArray[Any], photograph: bool) -> NDArray[Any]:
 
 def _windowed(image: NDArray[np.float64]) -> NDArray[np.float64]:
     inside = image[_body(image)]
-    low, high = np.percentile(inside, [0.5, 99.7]) if inside.size else (image.min(), image.max())
-    darkest = min(float(low), float(image.min()))
-    scaled: NDArray[np.float64] = np.clip((image - darkest) / max(float(high) - darkest, 1e-9), 0, 1)
+    low = float(np.percentile(image, 1))
+    high = float(np.percentile(inside, 99.5)) if inside.size else float(image.max())
+    scaled: NDArray[np.float64] = np.clip((image - low) / max(high - low, 1e-9), 0, 1)
     return scaled
 
 
 def _body(image: NDArray[np.float64]) -> NDArray[np.bool_]:
-    low, high = float(image.min()), float(np.percentile(image, 99))
-    return image > low + 0.08 * (high - low)
+    low, high = np.percentile(image, [2, 99])
+    body: NDArray[np.bool_] = image > low + 0.08 * (high - low)
+    return body
 
 
 def _bounding_view(mask: NDArray[np.bool_], margin: float) -> View:

@@ -33,7 +33,7 @@ class Drawing:
     image: bool = False
 
 
-class NothingToDraw(Exception):  # noqa: N818 -- not an error: the report goes on without the figure
+class NothingToDraw(Exception):
     """Raised by a figure function with a sentence that says what is missing."""
 
 

@@ -52,6 +52,8 @@ def save(drawing: Drawing, folder: Path) -> SavedFigure:
     """Write a drawing as PDF and PNG, without dates."""
     pdf, png, svg = (folder / f"{drawing.name}.{suffix}" for suffix in ("pdf", "png", "svg"))
     with drawing_style():
+        drawing.figure.draw_without_rendering()
+        drawing.figure.set_layout_engine("none")  # the layout is computed once, not for every file
         dots = 300 if drawing.image else 200
         drawing.figure.savefig(pdf, dpi=300, metadata={"CreationDate": None})
         drawing.figure.savefig(png, dpi=dots, metadata={"Software": None})

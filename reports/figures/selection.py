@@ -21,7 +21,9 @@ class ChosenCase:
 def reference_loss(results: StudyResults) -> ListedLoss:
     """Return plain cross-entropy if the study has it, else the first loss."""
     plain = [loss for loss in results.losses if loss.expression == "ce"]
-    named = [loss for loss in results.losses if loss.label.casefold() in {"ce", "cross-entropy", "cross entropy"}]
+    named = [
+        loss for loss in results.losses if loss.label.casefold() in {"ce", "cross-entropy", "cross entropy"}
+    ]
     return (plain or named or list(results.losses))[0]
 
 
@@ -40,8 +42,8 @@ def choose_cases(results: StudyResults, dataset: str, seed: int) -> list[ChosenC
     reference = reference_loss(results)
     if reference.label not in by_loss:
         return []
-    ranked = by_loss[reference.label].dropna().reset_index()
-    ranked = ranked.sort_values([reference.label, "patient"], ignore_index=True)["patient"]
+    known = by_loss[reference.label].dropna().reset_index()
+    ranked = list(known.sort_values([reference.label, "patient"])["patient"])
     chosen: dict[str, str] = {}
     for percentile in PERCENTILES:
         patient = str(ranked[round(percentile / 100 * (len(ranked) - 1))])
@@ -49,21 +51,17 @@ def choose_cases(results: StudyResults, dataset: str, seed: int) -> list[ChosenC
     spread = (by_loss.max(axis=1) - by_loss.min(axis=1)).drop(list(chosen))
     if len(spread) and len(by_loss.columns) > 1:
         chosen[str(spread.idxmax())] = "largest spread"
-    return [ChosenCase(patient, _first_case(results, dataset, patient), why) for patient, why in chosen.items()]
+    return [
+        ChosenCase(patient, _first_case(results, dataset, patient), why) for patient, why in chosen.items()
+    ]
 
 
 def case_score(results: StudyResults, dataset: str, label: str, seed: int, case: str) -> dict[str, float]:
     """Return the mean over classes of every metric of one case under one run."""
-    return _case_scores(results, dataset, seed).get((label, case), {})
-
-
-def _case_scores(results: StudyResults, dataset: str, seed: int) -> dict[tuple[str, str], dict[str, float]]:
-    rows = results.scores[(results.scores["dataset"] == dataset) & (results.scores["seed"] == seed)]
-    means = rows.groupby(["label", "case", "metric"], observed=True)["imputed"].mean()
-    found: dict[tuple[str, str], dict[str, float]] = {}
-    for (label, case, metric), value in means.items():
-        found.setdefault((str(label), str(case)), {})[str(metric)] = float(value)
-    return found
+    scores = results.scores
+    place = (scores["dataset"] == dataset) & (scores["label"] == label) & (scores["case"] == case)
+    means = scores[place & (scores["seed"] == seed)].groupby("metric", observed=True)["imputed"].mean()
+    return {str(metric): float(value) for metric, value in means.items()}
 
 
 def _first_case(results: StudyResults, dataset: str, patient: str) -> str:

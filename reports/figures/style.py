@@ -49,11 +49,12 @@ class LossStyle:
 def drawing_style() -> Iterator[None]:
     """Apply the style file, on a backend that needs no screen."""
     import matplotlib as mpl
+    from matplotlib import style
 
     mpl.use("Agg")
     with mpl.rc_context():
         mpl.rcdefaults()
-        mpl.style.use(STYLE_FILE)
+        style.use(STYLE_FILE)
         yield
 
 
@@ -64,8 +65,10 @@ def styles(losses: Sequence[ListedLoss]) -> dict[str, LossStyle]:
         members = [loss for loss in losses if loss.family == family]
         colour = FAMILY_COLOURS.get(family, OTHER_COLOUR)
         for place, loss in enumerate(members):
-            shade = _mixed(colour, "#000000", 0.55 * (place % 6) / max(1, min(5, len(members) - 1)))
-            found[loss.label] = LossStyle(colour, shade, _LINES[place % len(_LINES)], _MARKERS[place % len(_MARKERS)])
+            shade = _mixed(colour, "#000000", 0.45 * (place % 6) / max(1, min(5, len(members) - 1)))
+            found[loss.label] = LossStyle(
+                colour, shade, _LINES[place % len(_LINES)], _MARKERS[place % len(_MARKERS)]
+            )
     return found
 
 
@@ -95,11 +98,12 @@ def metric_label(results: StudyResults, name: str) -> str:
     return f"{row['title']}{unit}, better {'→' if row['direction'] == 'higher' else '←'}"
 
 
-def new_figure(width: float, height: float) -> "Figure":
-    """Return an empty figure of that size in inches, that no window manager knows."""
+def new_figure(width: float, height: float, **spaces: Any) -> "Figure":
+    """Return an empty figure of that size in inches; ``spaces`` are options of the constrained layout."""
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    return Figure(figsize=(width, height), layout="constrained")
+    return Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(**spaces))
 
 
 def grid_of_axes(figure: "Figure", rows: int, columns: int, **options: Any) -> list[list["Axes"]]:

@@ -1,6 +1,6 @@
 """F1, second part: the training loss, every loss on axes of its own."""
 
-from reports.figures.learning_curves import draw_band, seed_curves
+from reports.figures.learning_curves import draw_band, label_epochs, seed_curves, whole_epochs
 from reports.figures.registry import FIGURES, Drawing, NothingToDraw
 from reports.figures.style import WIDTH, LossStyle, drawing_style, grid_of_axes, new_figure, short, styles
 from reports.results import StudyResults
@@ -15,8 +15,8 @@ def training_losses(results: StudyResults) -> list[Drawing]:
     if curves.empty:
         raise NothingToDraw("No training loss: no trial has recorded an epoch.")
     with drawing_style():
-        columns = min(_COLUMNS, len(results.losses))
-        blocks = -(-len(results.losses) // columns)
+        blocks = -(-len(results.losses) // _COLUMNS)
+        columns = -(-len(results.losses) // blocks)
         rows = blocks * len(results.datasets)
         figure = new_figure(WIDTH, 0.3 + 1.15 * rows)
         axes = grid_of_axes(figure, rows, columns, sharex=True)
@@ -30,22 +30,22 @@ def training_losses(results: StudyResults) -> list[Drawing]:
                     continue
                 label = results.losses[place].label
                 style = look[label]
-                axis.set_title(short(label, 24), fontsize=6.5, color=style.shade)
+                axis.set_title(short(label, 22), fontsize=6.5, color=style.shade)
                 curve = own[own["label"] == label]
                 if len(curve):
+                    whole_epochs(axis)
                     draw_band(axis, curve, LossStyle(style.colour, style.shade, "-", ""), "")
-                if place == 0:
+                if place % columns == 0:
                     axis.set_ylabel(f"{short(results.titles[dataset], 22)}\ntraining loss")
-        for axis in axes[-1]:
-            axis.set_xlabel("epoch")
+        label_epochs(axes)
     return [Drawing("training_losses", "Training losses", _caption(results), _alt(results), figure)]
 
 
 def _caption(results: StudyResults) -> str:
     spread = "median and range over seeds" if results.seeds > 1 else "one seed"
     return (
-        f"Mean training loss of every epoch, {spread}. Each panel has its own scale, because values of different "
-        "losses cannot be compared; a compound whose weights move changes its scale as they do."
+        f"Mean training loss of every epoch, {spread}. Each panel has its own scale, because values of "
+        "different losses cannot be compared; a compound whose weights move changes its scale as they do."
     )
 
 

@@ -12,18 +12,18 @@ NO_INFERENCE = (
 
 def main_notes(results: StudyResults) -> tuple[str, ...]:
     """Return the notes of the main table."""
-    return (*_failure_notes(results), *shared_notes(results))
+    return (*_failure_notes(results), *shared_notes(results, results.datasets))
 
 
-def shared_notes(results: StudyResults) -> tuple[str, ...]:
-    """Return the notes that all score tables need."""
+def shared_notes(results: StudyResults, datasets: Sequence[str]) -> tuple[str, ...]:
+    """Return the notes that all score tables need, for the datasets that they show."""
     return (
         spread_note(results),
         *evaluation_notes(results),
-        *(patients_note(results, dataset) for dataset in results.datasets),
+        *(patients_note(results, dataset) for dataset in datasets),
         checkpoint_note(results),
-        undefined_note(results),
-        *simulation_notes(results),
+        undefined_note(results, datasets),
+        *simulation_notes(results, datasets),
         NO_INFERENCE,
     )
 
@@ -37,8 +37,8 @@ def spread_note(results: StudyResults) -> str:
     if results.seeds == 1:
         return f"{value}. There is one seed (S = 1), so no standard deviation over seeds can be given."
     return (
-        f"{value}; cells are the mean over S = {results.seeds} seeds and, in brackets, the standard deviation over "
-        "seeds (ddof = 1)."
+        f"{value}; cells are the mean over S = {results.seeds} seeds and, in brackets, the standard "
+        "deviation over seeds (ddof 1)."
     )
 
 
@@ -84,29 +84,31 @@ def checkpoint_note(results: StudyResults) -> str:
     return "Checkpoint: the epoch with the best validation DSC, the same rule for all losses."
 
 
-def undefined_note(results: StudyResults) -> str:
+def undefined_note(results: StudyResults, datasets: Sequence[str]) -> str:
     """State the undefined-value policy and how often it was needed."""
     policy = (
-        "Undefined values (policy 'worst'): both masks empty gives DSC 1 and distance 0; one mask empty gives "
-        "DSC 0 and the image diagonal as distance"
+        "Undefined values (policy 'worst'): both masks empty gives DSC 1 and distance 0; one mask empty "
+        "gives DSC 0 and the image diagonal as distance"
     )
-    shown = results.scores[results.scores["metric"].isin(results.main_metrics())]
-    counts = shown["value"].isna().groupby(shown["metric"], observed=True).agg(["sum", "size"])
+    scores = results.scores
+    shown = scores[scores["metric"].isin(results.main_metrics()) & scores["dataset"].isin(datasets)]
+    undefined = shown["value"].isna().groupby(shown["metric"].astype(str))
+    imputed, values = undefined.sum().to_dict(), undefined.size().to_dict()
     titles = results.metrics.set_index("name")["title"]
     parts = [
-        f"{int(counts.loc[name, 'sum'])} of {int(counts.loc[name, 'size'])} {titles[name]} values"
+        f"{imputed[name]} of {values[name]} {titles[name]} values"
         for name in results.main_metrics()
-        if name in counts.index
+        if name in values
     ]
     return f"{policy}; imputed: {listing(parts)}." if parts else f"{policy}."
 
 
-def simulation_notes(results: StudyResults) -> list[str]:
+def simulation_notes(results: StudyResults, datasets: Sequence[str]) -> list[str]:
     """Say which datasets are simulated."""
-    names = [results.titles[name] for name in results.datasets if name.endswith("-sim")]
+    names = [results.titles[name] for name in datasets if name.endswith("-sim")]
     if not names:
         return []
-    everything = len(names) == len(results.datasets)
+    everything = len(names) == len(datasets)
     return [
         "All data are SIMULATED: these numbers say nothing about patients."
         if everything
@@ -120,8 +122,10 @@ def _failure_notes(results: StudyResults) -> list[str]:
     if failed.empty:
         return ["No run collapsed or diverged."] if results.progress.complete else []
     kinds = [
-        f"{results.titles[row.dataset]}, {row.label}, seed {row.seed} ({'diverged' if row.diverged else 'collapsed'})"
-        for row in failed.itertuples()
+        f"{results.titles[dataset]}, {label}, seed {seed} ({'diverged' if diverged else 'collapsed'})"
+        for dataset, label, seed, diverged in zip(
+            failed["dataset"], failed["label"], failed["seed"], failed["diverged"], strict=True
+        )
     ]
     return [
         "Superscript k/n: k of n runs collapsed or diverged. Collapsed runs enter with the scores they have; "

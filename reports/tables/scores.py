@@ -34,7 +34,9 @@ def class_tables(results: StudyResults) -> list[Table]:
     """Return one supplementary table for every dataset with more than one foreground class."""
     return [
         _class_table(results, dataset, number)
-        for number, dataset in enumerate((name for name in results.datasets if len(results.classes(name)) > 2), 1)
+        for number, dataset in enumerate(
+            (name for name in results.datasets if len(results.classes(name)) > 2), 1
+        )
     ]
 
 
@@ -45,7 +47,9 @@ def _class_table(results: StudyResults, dataset: str, number: int) -> Table:
     names = results.classes(dataset)
     columns = [(dataset, metric) for metric in results.main_metrics()]
     frames = [
-        _cell_frame(results, statistics[statistics["class_index"] == index], columns).assign(class_name=names[index])
+        _cell_frame(results, statistics[statistics["class_index"] == index], columns).assign(
+            class_name=names[index]
+        )
         for index in range(1, len(names))
     ]
     return _table(
@@ -54,14 +58,18 @@ def _class_table(results: StudyResults, dataset: str, number: int) -> Table:
         caption=f"{_subject(results)} by class on {_part_words(results)} of {results.titles[dataset]}.",
         data=pd.concat(frames, ignore_index=True),
         group_title=lambda row: str(row["class_name"]),
-        notes=shared_notes(results),
+        notes=shared_notes(results, [dataset]),
     )
 
 
-def _cell_frame(results: StudyResults, statistics: pd.DataFrame, columns: list[tuple[str, str]]) -> pd.DataFrame:
+def _cell_frame(
+    results: StudyResults, statistics: pd.DataFrame, columns: list[tuple[str, str]]
+) -> pd.DataFrame:
     """Return one row per loss and column, losses without scores included."""
     metrics = results.metrics.set_index("name")
-    index = [(loss.family, loss.label, dataset, metric) for dataset, metric in columns for loss in results.losses]
+    index = [
+        (loss.family, loss.label, dataset, metric) for dataset, metric in columns for loss in results.losses
+    ]
     cells = pd.DataFrame(index, columns=["family", "label", "dataset", "metric"])
     cells = cells.merge(statistics, how="left", on=["dataset", "label", "metric"])
     cells["unit"] = cells["metric"].map(metrics["unit"])
@@ -91,16 +99,17 @@ def _table(
     columns: list[Column] = []
     cells: dict[str, list[Cell]] = {loss.label: [] for loss in results.losses}
     data = data.assign(decimals=0, mark="")
-    groups_begun: set[tuple[str, str]] = set()
-    for (dataset, class_name, metric), column in data.groupby(keys, sort=False):
+    begun: set[tuple[str, str]] = set()
+    for _, column in data.groupby(keys, sort=False):
+        head = column.iloc[0]
         decimals = _decimals(column)
         marks = _marks(column, decimals)
         data.loc[column.index, "mark"] = marks
         data.loc[column.index, "decimals"] = decimals
-        first = (dataset, class_name) not in groups_begun
-        groups_begun.add((dataset, class_name))
-        title = _column_title(str(titles[metric]), column.iloc[0])
-        columns.append(Column(group_title(column.iloc[0]), title))
+        group = (head["dataset"], head["class_name"])
+        first = group not in begun
+        begun.add(group)
+        columns.append(Column(group_title(head), _column_title(str(titles[head["metric"]]), head)))
         for (_, row), mark in zip(column.iterrows(), marks, strict=True):
             cells[row["label"]].append(_cell(row, decimals, mark, first, results))
     rows = tuple(Row(loss.family, loss.label, tuple(cells[loss.label])) for loss in results.losses)
@@ -123,7 +132,7 @@ def _marks(column: pd.DataFrame, decimals: int) -> list[Mark]:
     """Mark the best and the second mean; means that print the same share a mark."""
     shown = column["mean"].round(decimals)
     ascending = column["direction"].iloc[0] == "lower"
-    levels = sorted(set(shown.dropna()), reverse=not ascending)
+    levels = sorted(set(shown.dropna()), reverse=not ascending) if shown.notna().sum() > 1 else []
     best = levels[:1]
     second = levels[1:2] if best and int((shown == best[0]).sum()) == 1 else []
     return ["best" if value in best else "second" if value in second else "" for value in shown]

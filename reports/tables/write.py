@@ -44,7 +44,10 @@ def as_csv(table: Table) -> str:
 def as_markdown(table: Table) -> str:
     """Return a GitHub table with the notes below."""
     groups = [column.group for column in table.columns]
-    titles = [f"{markdown(group)}: {markdown(column.title)}" for group, column in zip(groups, table.columns, strict=True)]
+    titles = [
+        f"{markdown(group)}: {markdown(column.title)}"
+        for group, column in zip(groups, table.columns, strict=True)
+    ]
     lines = [f"**{markdown(table.caption)}**", "", _piped(["Loss", *titles])]
     lines.append(_piped([":--", *["--:"] * len(table.columns)]))
     for family, rows in table.families():
@@ -77,30 +80,31 @@ def as_latex(table: Table) -> str:
     for family, rows in table.families():
         lines += [r"\midrule", rf"\multicolumn{{{columns + 1}}}{{l}}{{\emph{{{latex(family)}}}}} \\"]
         lines += [" & ".join([latex(row.label), *map(_latex_cell, row.cells)]) + r" \\" for row in rows]
-    lines += [r"\bottomrule", r"\end{tabular}", r"\par\smallskip", r"\begin{minipage}{\linewidth}\footnotesize"]
+    lines += [
+        r"\bottomrule",
+        r"\end{tabular}",
+        r"\par\smallskip",
+        r"\begin{minipage}{\linewidth}\footnotesize",
+    ]
     lines += [latex(note) for note in table.notes]
     return "\n".join([*lines, r"\end{minipage}", r"\end{table}"]) + "\n"
 
 
 def as_plain_text(table: Table) -> str:
     """Return aligned columns for the terminal; ``*`` follows the best mean of a column."""
-    groups = [column.group for column in table.columns]
-    shown = ["" if index and groups[index - 1] == group else one_line(group) for index, group in enumerate(groups)]
-    lines = [["", *shown], ["loss", *(column.title for column in table.columns)]]
+    lines = [["loss", *(column.title for column in table.columns)]]
     lines += [[one_line(row.label), *map(_plain_cell, row.cells)] for row in table.rows]
-    widths = [max(len(line[index]) for line in lines[1:]) for index in range(len(lines[0]))]
-    aligned = [_aligned(line, widths) for line in lines[1:]]
-    rule = "|-" + "-|-".join("-" * width for width in widths) + "-|"
-    return "\n".join([_group_line(table, widths), aligned[0], rule, *aligned[1:]])
-
-
-def _group_line(table: Table, widths: list[int]) -> str:
+    widths = [max(len(line[index]) for line in lines) for index in range(len(lines[0]))]
     parts, position = [" " * widths[0]], 1
     for group, span in table.groups():
-        room = sum(widths[position : position + span]) + 3 * (span - 1)
-        parts.append(one_line(group)[:room].ljust(room))
-        position += span
-    return "| " + " | ".join(parts) + " |"
+        last = position + span - 1
+        room = sum(widths[position : last + 1]) + 3 * (span - 1)
+        widths[last] += max(0, len(one_line(group)) - room)
+        parts.append(one_line(group).ljust(room))
+        position = last + 1
+    rule = "|-" + "-|-".join("-" * width for width in widths) + "-|"
+    aligned = [_aligned(line, widths) for line in lines]
+    return "\n".join([_piped(parts), aligned[0], rule, *aligned[1:]])
 
 
 def _aligned(line: list[str], widths: list[int]) -> str:

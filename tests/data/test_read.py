@@ -30,7 +30,9 @@ def description(**changes: object) -> DatasetDescription:
 
 
 def save(folder: Path, name: str, array: np.ndarray, affine: np.ndarray | None = None) -> None:
-    nib.save(nib.Nifti1Image(array, np.diag([1.0, 2.0, 3.0, 1.0]) if affine is None else affine), folder / name)
+    nib.save(
+        nib.Nifti1Image(array, np.diag([1.0, 2.0, 3.0, 1.0]) if affine is None else affine), folder / name
+    )
 
 
 def one_case(folder: Path, label: np.ndarray | None = None, image: np.ndarray | None = None) -> None:
@@ -98,9 +100,18 @@ def test_colour_pictures_have_three_channels(tmp_path):
 @pytest.mark.parametrize(
     ("spoil", "sentence"),
     [
-        (lambda d: one_case(d, np.full((4, 5, 2), 255, np.uint8)), "case 'c': label 255 is not in the label map"),
-        (lambda d: one_case(d, np.full((4, 5, 2), 0.5, np.float32)), "case 'c': label 0.5 is not in the label"),
-        (lambda d: one_case(d, image=np.full((4, 5, 2), np.nan, np.float32)), "case 'c': the image holds NaN"),
+        (
+            lambda d: one_case(d, np.full((4, 5, 2), 255, np.uint8)),
+            "case 'c': label 255 is not in the label map",
+        ),
+        (
+            lambda d: one_case(d, np.full((4, 5, 2), 0.5, np.float32)),
+            "case 'c': label 0.5 is not in the label",
+        ),
+        (
+            lambda d: one_case(d, image=np.full((4, 5, 2), np.nan, np.float32)),
+            "case 'c': the image holds NaN",
+        ),
         (lambda d: one_case(d, image=np.zeros((4, 5, 3), np.float32)), "c_lb.nii.gz has shape"),
         (lambda d: one_case(d, image=np.zeros((4, 5, 2, 2), np.float32)), "2 image channels found, but"),
         (lambda d: one_case(d, image=np.zeros((4, 5), np.float32)), "2 axes where 3"),

@@ -11,7 +11,9 @@ LOAD = {f"p{number:02d}": number / 100 for number in range(20)}
 
 
 @given(
-    st.integers(10, 60), st.integers(0, 5), st.sampled_from([HoldoutSplit(), KFoldSplit(k=5), KFoldSplit(k=3)])
+    st.integers(10, 60),
+    st.integers(0, 5),
+    st.sampled_from([HoldoutSplit(), KFoldSplit(k=5), KFoldSplit(k=3)]),
 )
 @settings(max_examples=40, deadline=None)
 def test_sets_are_disjoint_and_cover_all_patients(n, seed, split):

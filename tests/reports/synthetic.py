@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 from scipy import ndimage
+from sqlalchemy import insert, select, update
 
 from harness.metrics import METRICS, evaluate_case
 from harness.store.database import Database, open_database
+from harness.store.schema import EnvironmentRow, TrialRow
 from harness.store.trials import ArtifactRecord, DatasetRecord, Outcome, TrialRecord, TrialStore
 
 HOSTILE = "a&b_<c>|$x$"
@@ -46,7 +48,7 @@ class MadeUpDataset:
         return f"fingerprint-of-{self.name}"
 
     def patient(self, case: str) -> str:
-        return case.split("_")[0]
+        return case.split("_", maxsplit=1)[0]
 
     def part(self, case: str) -> str:
         return "test" if self.patient(case) in self.test else "validation"
@@ -81,7 +83,9 @@ def make_study(root: Path, *, seeds: int = 3, finish: float = 1.0, **document: A
     records = [record for dataset in datasets for record in trials_of(dataset, seeds)]
     store.register_trials(study_id, records, restart=True)
     for record in records[: round(finish * len(records))]:
-        finish_trial(store, record, next(d for d in datasets if d.name == record.dataset), root / "artifacts", seeds)
+        finish_trial(
+            store, record, next(d for d in datasets if d.name == record.dataset), root / "artifacts", seeds
+        )
     return MadeUpStudy(database, root / "prepared", root / "artifacts", datasets)
 
 
@@ -110,10 +114,12 @@ def resolved(seeds: int) -> dict[str, Any]:
     }
 
 
-def heads(patients: int = 10) -> MadeUpDataset:
+def heads(patients: int = 14) -> MadeUpDataset:
     """Ellipsoids with bright spots: five thick slices, one class."""
     images, truths = {}, {}
-    z, y, x = np.meshgrid(np.linspace(-1, 1, 5), np.linspace(-1, 1, 72), np.linspace(-1, 1, 60), indexing="ij")
+    z, y, x = np.meshgrid(
+        np.linspace(-1, 1, 5), np.linspace(-1, 1, 72), np.linspace(-1, 1, 60), indexing="ij"
+    )
     head = (x / 0.75) ** 2 + (y / 0.85) ** 2 + 0.3 * z**2 < 1
     for index in range(patients):
         random = np.random.default_rng([1, index])
@@ -142,7 +148,9 @@ def eyes(patients: int = 7) -> MadeUpDataset:
             at = random.uniform(-0.3, 0.3, 2)
             radius = np.hypot((x - at[0]) * 1.25, y - at[1])
             truth = ((radius < 0.5).astype(np.uint8) + (radius < 0.25)).astype(np.uint8)
-            image = np.where(np.hypot(x * 1.1, y) < 0.97, 0.5 + 0.3 * truth, 0) + 0.03 * random.normal(size=x.shape)
+            image = np.where(np.hypot(x * 1.1, y) < 0.97, 0.5 + 0.3 * truth, 0) + 0.03 * random.normal(
+                size=x.shape
+            )
             images[f"q{index}_{side}"] = image[None, None].astype(np.float32)
             truths[f"q{index}_{side}"] = truth[None]
     test = tuple(f"q{index}" for index in range(2, patients))
@@ -211,7 +219,9 @@ def trials_of(dataset: MadeUpDataset, seeds: int) -> list[TrialRecord]:
 
 
 def _alpha(label: str) -> dict[str, Any] | None:
-    return {"schedule": "rebalance", "start": 1.0, "floor": 0.05, "over": 0.5} if "boundary" in label else None
+    return (
+        {"schedule": "rebalance", "start": 1.0, "floor": 0.05, "over": 0.5} if "boundary" in label else None
+    )
 
 
 def finish_trial(
@@ -255,7 +265,9 @@ def predictions(
         size = 1.1 if dataset.name == "heads-sim" else 2.0
         noisy = truth + size * error * noise / noise.std() * (0.6 + 0.15 * (number % 5))
         smooth = ndimage.gaussian_filter(noisy, (0, 0.8, 0.8))
-        masks[case] = np.clip(np.round(smooth), 0, len(dataset.classes) - 1).astype(np.uint8) * (not collapsed)
+        masks[case] = np.clip(np.round(smooth), 0, len(dataset.classes) - 1).astype(np.uint8) * (
+            not collapsed
+        )
     return masks
 
 
@@ -307,3 +319,11 @@ def learning_curve(record: TrialRecord, error: float, epochs: int) -> list[dict[
             }
         )
     return rows
+
+
+def move_to_environment(database: Database, key: str, facts: dict[str, str]) -> None:
+    with database.write() as connection:
+        digest = json.dumps(facts)
+        connection.execute(insert(EnvironmentRow).values(digest=digest, facts=facts))
+        found = select(EnvironmentRow.id).where(EnvironmentRow.digest == digest).scalar_subquery()
+        connection.execute(update(TrialRow).where(TrialRow.key == key).values(environment_id=found))

@@ -90,14 +90,7 @@ def simulate(
     """
     simulator = SIMULATORS[name]
     options = Options(_known_sites(simulator, sites), inplane_mm)
-    for what, value, low, high in (
-        ("cases", cases, 1, 100_000),
-        ("seed", seed, 0, 2**63),
-        ("workers", workers, 1, 4096),
-        ("inplane_mm", 1.0 if inplane_mm is None else inplane_mm, 0.5, 8.0),
-    ):
-        if not low <= value <= high:
-            raise InputError(f"simulator {name!r}: {what} must lie between {low} and {high} (got {value})")
+    _check_ranges(name, cases, seed, workers, inplane_mm)
     marker = {
         "generator": f"lossbench {name}",
         "version": simulator.version,
@@ -130,6 +123,17 @@ def _known_sites(simulator: Simulator, sites: Sequence[str] | None) -> tuple[str
             f"sites {list(chosen)} must be one or more different names of {list(simulator.sites)}"
         )
     return chosen
+
+
+def _check_ranges(name: str, cases: int, seed: int, workers: int, inplane_mm: float | None) -> None:
+    for what, value, low, high in (
+        ("cases", cases, 1, 100_000),
+        ("seed", seed, 0, 2**63),
+        ("workers", workers, 1, 4096),
+        ("inplane_mm", 1.0 if inplane_mm is None else inplane_mm, 0.5, 8.0),
+    ):
+        if not low <= value <= high:
+            raise InputError(f"simulator {name!r}: {what} must lie between {low} and {high} (got {value})")
 
 
 def _is_done(out: Path, marker: dict[str, Any]) -> bool:

@@ -1,0 +1,74 @@
+"""The methods paragraph, written from what was really done."""
+
+from reports.results import StudyResults
+from reports.tables.notes import checkpoint_note, listing, undefined_note
+
+
+def methods(results: StudyResults) -> list[str]:
+    """Return the paragraphs of the methods section."""
+    return [_design(results), _training(results), _evaluation(results)]
+
+
+def _design(results: StudyResults) -> str:
+    seeds = f"{results.seeds} seed{'s' if results.seeds > 1 else ''}"
+    names = listing([f"{results.titles[name]} ({_split(results, name)})" for name in results.datasets])
+    return (
+        f"We compared {len(results.losses)} losses on {names} with {seeds} each. A seed index fixes initial "
+        "weights, order of the data, augmentation and the border between training and validation patients, "
+        "identically for every loss; the test patients of a dataset are fixed. All divisions are by patient."
+    )
+
+
+def _split(results: StudyResults, dataset: str) -> str:
+    folds = results.folds[dataset]
+    patients = results.cases[results.cases["dataset"] == dataset]["patient"].nunique()
+    return f"{patients} patients, {f'{folds}-fold cross-validation' if folds > 1 else 'one fixed test set'}"
+
+
+def _training(results: StudyResults) -> str:
+    resolved = results.document.resolved
+    protocol, model = resolved.get("protocol", {}), resolved.get("model", {})
+    optimizer, schedule = protocol.get("optimizer", {}), protocol.get("lr_schedule", {})
+    options = ", ".join(f"{key} {value}" for key, value in model.items() if key != "name")
+    parts = [f"Every model was a {model.get('name', 'network')}" + (f" ({options})" if options else "")]
+    parts.append(
+        f"trained for {protocol.get('epochs')} epochs with batches of {protocol.get('batch_size')} slices"
+    )
+    parts.append(
+        f"by {optimizer.get('name')} with learning rate {optimizer.get('lr'):g}" if optimizer else ""
+    )
+    if schedule.get("name") == "plateau":
+        parts.append(
+            f"multiplied by {schedule.get('factor')} after {schedule.get('patience')} epochs without a gain "
+            "in validation DSC"
+        )
+    elif schedule:
+        parts.append("kept constant")
+    augment = listing(list(protocol.get("augment", ()))) or "none"
+    tuned = [str(entry.get("label")) for entry in resolved.get("losses", ()) if entry.get("alpha") == "tune"]
+    budget = resolved.get("tuning", {}).get("configurations")
+    tuning = (
+        f" The weight schedule of {listing(tuned)} was found by random search over {budget} configurations, "
+        "judged by validation DSC."
+        if tuned
+        else ""
+    )
+    return (
+        f"{', '.join(filter(None, parts))}; precision {protocol.get('precision')}, augmentation: {augment}. "
+        f"{checkpoint_note(results)}{tuning}"
+    )
+
+
+def _evaluation(results: StudyResults) -> str:
+    titles = results.metrics.set_index("name")["title"]
+    names = listing([str(titles[name]) for name in results.main_metrics()])
+    part = "test" if results.part == "test" else "validation"
+    return (
+        f"{names} were computed per case and class on the restacked volume with its physical spacing; "
+        f"results are those of the {part} patients. The patient is the unit: its value is the mean over its "
+        "cases and foreground classes. A run is one loss with one seed, all folds together. "
+        f"{undefined_note(results, results.datasets)} A run counts as diverged when the loss or a weight "
+        "stops being finite, and as collapsed when its validation DSC at the reported checkpoint is below "
+        "0.05 or at least 95 % of the validation cases with foreground are predicted empty. No run is "
+        "repeated with another seed."
+    )

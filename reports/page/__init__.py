@@ -1,0 +1,9 @@
+"""The page: ``content`` gathers its sections, ``report.html.jinja`` with its style and script shows them.
+
+One self-contained file: no address is loaded, pictures and downloads are inside. Every text that comes
+from users passes through jinja2's escaping.
+"""
+
+from reports.page.render import render_page
+
+__all__ = ["render_page"]

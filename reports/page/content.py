@@ -1,0 +1,185 @@
+"""The sections of the page that are neither table of scores nor figure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from io import StringIO
+
+import pandas as pd
+from ruamel.yaml import YAML
+
+from harness.store.schema import FINAL_STATES
+from reports.privacy import document_without_paths, without_paths
+from reports.results import StudyResults
+
+NUMERICS = ("device", "threads", "precision", "layout", "deterministic", "torch")
+"""Facts that decide the bits of a result: trials that share them can be compared exactly."""
+
+
+@dataclass(frozen=True)
+class Banner:
+    """A warning above everything else."""
+
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A plain table of words."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def banners(results: StudyResults) -> list[Banner]:
+    """Return what nobody may overlook."""
+    found = []
+    progress = results.progress
+    if not progress.complete:
+        failed = f", {progress.failed} failed" if progress.failed else ""
+        state = f"Unfinished study: {progress.finished} of {progress.planned} trials have a result{failed}."
+        shown = (
+            "Test results are shown on request; this is recorded as a look at the test set."
+            if results.part == "test"
+            else "Validation results are shown; test results stay closed until the study is finished."
+        )
+        found.append(Banner("partial", f"{state} {shown}"))
+    elif results.part == "validation":
+        found.append(
+            Banner("validation", "This study evaluates on validation patients: numbers are optimistic.")
+        )
+    if results.simulated:
+        names = [results.titles[name] for name in results.datasets if name.endswith("-sim")]
+        found.append(
+            Banner("simulated", f"Simulated data: {', '.join(names)}. Nothing here is about real patients.")
+        )
+    return found
+
+
+def failures(results: StudyResults) -> Listing:
+    """List every trial that failed, diverged or collapsed, with its reason."""
+    trials = results.trials
+    bad = trials[trials["collapsed"] | trials["state"].isin(["failed", "diverged"])]
+    rows = []
+    for trial in bad.itertuples():
+        state = "collapsed" if trial.state == "done" else str(trial.state)
+        where = (results.titles[str(trial.dataset)], str(trial.label), str(trial.seed), str(trial.fold))
+        rows.append((*where, state, str(trial.reason or "")))
+    return Listing(("Dataset", "Loss", "Seed", "Fold", "What", "Reason"), tuple(rows))
+
+
+def datasets(results: StudyResults) -> Listing:
+    """Describe the datasets: patients, cases, classes, foreground, spacing, split."""
+    columns = (
+        "Dataset",
+        "Name",
+        "Patients",
+        "Cases",
+        "Classes",
+        "Foreground, median (range)",
+        "Spacing (mm)",
+        "Split",
+    )
+    return Listing(columns, tuple(_dataset_row(results, name) for name in results.datasets))
+
+
+def _dataset_row(results: StudyResults, dataset: str) -> tuple[str, ...]:
+    cases = results.cases[results.cases["dataset"] == dataset]
+    fractions = pd.Series([100 * sum(voxels[1:]) / max(1, sum(voxels)) for voxels in cases["voxels"]])
+    spread = f"{fractions.median():.2g} % ({fractions.min():.2g} to {fractions.max():.2g} %)"
+    spacings = sorted({" × ".join(f"{length:.3g}" for length in spacing) for spacing in cases["spacing"]})
+    spacing = spacings[0] if len(spacings) == 1 else f"{spacings[0]} and {len(spacings) - 1} others"
+    folds = results.folds[dataset]
+    return (
+        results.titles[dataset],
+        dataset,
+        str(cases["patient"].nunique()),
+        str(len(cases)),
+        ", ".join(results.classes(dataset)[1:]),
+        spread,
+        spacing,
+        f"{folds} folds" if folds > 1 else "hold-out",
+    )
+
+
+def alpha_schedules(results: StudyResults) -> Listing:
+    """Give schedule and weights (w_R, w_B) in the first and last epoch of every compound with alpha."""
+    rows: dict[tuple[str, ...], None] = {}
+    weighted = results.curves.dropna(subset=["region_weight", "boundary_weight"])
+    curves = dict(list(weighted.groupby(["dataset", "label", "seed", "fold"])))
+    order = {label: position for position, label in enumerate(results.labels)}
+    done = results.trials[results.trials["state"].isin(FINAL_STATES)]
+    for trial in sorted(
+        done.itertuples(), key=lambda row: (order[str(row.label)], str(row.dataset), row.fold)
+    ):
+        curve = curves.get((trial.dataset, trial.label, trial.seed, trial.fold))
+        if curve is None or trial.state == "diverged":
+            continue
+        ends = [curve.iloc[0], curve.iloc[-1]]
+        weights = [f"({end['region_weight']:.3g}, {end['boundary_weight']:.3g})" for end in ends]
+        fold = str(trial.fold) if results.folds[str(trial.dataset)] > 1 else "–"
+        place = (str(trial.label), results.titles[str(trial.dataset)], fold)
+        rows[(*place, _schedule(trial.canonical), *weights)] = None
+    columns = ("Loss", "Dataset", "Fold", "Schedule", "First epoch (w_R, w_B)", "Last epoch (w_R, w_B)")
+    return Listing(columns, tuple(rows))
+
+
+def _schedule(canonical: object) -> str:
+    loss = canonical.get("loss", {}) if isinstance(canonical, Mapping) else {}
+    alpha = loss.get("alpha") if isinstance(loss, Mapping) else None
+    if not isinstance(alpha, Mapping):
+        return "–"
+    options = [
+        f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}"
+        for key, value in alpha.items()
+        if key != "schedule" and value is not None and value is not False
+    ]
+    return f"{alpha.get('schedule')}: {', '.join(options)}" if options else str(alpha.get("schedule"))
+
+
+def environments(results: StudyResults) -> tuple[Listing, str]:
+    """Return the distinct environments as columns of facts, and a warning if numerics classes are mixed."""
+    counts: dict[tuple[tuple[str, str], ...], int] = {}
+    for facts in results.trials.loc[results.trials["state"].isin(FINAL_STATES), "environment"]:
+        key = tuple(sorted((str(name), without_paths(str(value))) for name, value in facts.items()))
+        counts[key] = counts.get(key, 0) + 1
+    found = sorted(counts, key=lambda key: (-counts[key], key))
+    names = sorted({name for key in found for name, _ in key})
+    rows = [("trials", *(str(counts[key]) for key in found))]
+    rows += [(name, *(dict(key).get(name, "–") for key in found)) for name in names]
+    classes = {tuple(dict(key).get(name, "") for name in NUMERICS) for key in found}
+    columns = ("Fact", *(f"Environment {number}" for number in range(1, len(found) + 1)))
+    return Listing(columns, tuple(rows)), _mixture_warning(len(classes))
+
+
+def _mixture_warning(numerics_classes: int) -> str:
+    if numerics_classes < 2:
+        return ""
+    return (
+        f"These trials come from {numerics_classes} numerics classes (device, threads, precision, layout, "
+        "torch): the same job would not give the same bits in each, so part of a difference between losses "
+        "may be theirs."
+    )
+
+
+def looks(results: StudyResults) -> Listing:
+    """List the distinct sets of test scores that somebody has analysed."""
+    rows = tuple(
+        (
+            f"{look.at:%Y-%m-%d %H:%M} UTC",
+            "complete" if look.complete else "unfinished",
+            str(look.digest)[:16],
+        )
+        for look in results.looks.itertuples()
+    )
+    return Listing(("When", "Study", "Digest of the test scores"), rows)
+
+
+def study_text(results: StudyResults) -> str:
+    """Return the resolved study as YAML, without anybody's folders."""
+    stream = StringIO()
+    yaml = YAML()
+    yaml.default_flow_style = False
+    yaml.width = 100
+    yaml.dump(document_without_paths(results.document.resolved), stream)
+    return stream.getvalue()

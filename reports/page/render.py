@@ -1,0 +1,115 @@
+"""Fill the template: one HTML file that needs nothing from outside."""
+
+import base64
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from reports.figures.save import SavedFigure
+from reports.figures.style import FAMILY_COLOURS, OTHER_COLOUR
+from reports.methods import methods
+from reports.page import content
+from reports.results import StudyResults
+from reports.tables import Table
+
+_HERE = Path(__file__).parent
+_TYPES = {
+    "csv": "text/csv",
+    "md": "text/markdown",
+    "tex": "application/x-tex",
+    "pdf": "application/pdf",
+    "png": "image/png",
+}
+_LARGEST_EMBEDDED = 1_500_000
+"""Bytes: larger downloads are linked beside the page."""
+
+
+@dataclass(frozen=True)
+class _Download:
+    label: str
+    name: str
+    address: str
+
+
+@dataclass(frozen=True)
+class _ShownTable:
+    table: Table
+    downloads: list[_Download]
+
+
+@dataclass(frozen=True)
+class _ShownFigure:
+    name: str
+    title: str
+    caption: str
+    alt: str
+    svg: Markup
+    image: str
+    downloads: list[_Download]
+
+
+def render_page(
+    results: StudyResults,
+    tables: list[tuple[Table, dict[str, Path]]],
+    figures: list[SavedFigure],
+    skipped: list[str],
+) -> str:
+    """Return the page as text."""
+    environment = Environment(
+        loader=FileSystemLoader(_HERE),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environments, mixed = content.environments(results)
+    shown = [_ShownTable(table, [_download(path) for path in paths.values()]) for table, paths in tables]
+    return environment.get_template("report.html.jinja").render(
+        results=results,
+        banners=content.banners(results),
+        tables=shown,
+        figures=[_figure(saved) for saved in figures],
+        skipped=skipped,
+        failures=content.failures(results),
+        datasets=content.datasets(results),
+        alphas=content.alpha_schedules(results),
+        environments=environments,
+        mixed_numerics=mixed,
+        looks=content.looks(results),
+        study_text=content.study_text(results),
+        methods=methods(results),
+        colours={loss.family: FAMILY_COLOURS.get(loss.family, OTHER_COLOUR) for loss in results.losses},
+        style=Markup((_HERE / "report.css").read_text(encoding="utf-8")),
+        script=Markup((_HERE / "report.js").read_text(encoding="utf-8")),
+    )
+
+
+def _figure(saved: SavedFigure) -> _ShownFigure:
+    drawing = saved.drawing
+    return _ShownFigure(
+        name=drawing.name,
+        title=drawing.title,
+        caption=drawing.caption,
+        alt=drawing.alt,
+        svg=Markup(saved.svg),
+        image="" if saved.svg else _data_address(saved.png),
+        downloads=[_download(saved.pdf), _download(saved.png, embed=bool(saved.svg))],
+    )
+
+
+def _download(path: Path, embed: bool = True) -> _Download:
+    """Return a link that holds the file itself, or leads to it if it is large or not to be embedded."""
+    if embed and path.stat().st_size <= _LARGEST_EMBEDDED:
+        address = _data_address(path)
+    else:
+        address = f"{path.parent.name}/{path.name}"
+    return _Download(
+        {"md": "Markdown", "tex": "LaTeX"}.get(path.suffix[1:], path.suffix[1:].upper()), path.name, address
+    )
+
+
+def _data_address(path: Path) -> str:
+    content_type = _TYPES[path.suffix[1:]]
+    return f"data:{content_type};base64,{base64.b64encode(path.read_bytes()).decode()}"

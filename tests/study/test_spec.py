@@ -1,0 +1,160 @@
+"""A study file: strict YAML, all errors at once at their lines, keys that mean the same training."""
+
+import pytest
+
+from harness.errors import InputError
+from harness.study.plan import StudyDataset, fixed_trials, schedule_warnings
+from harness.study.spec import Study, load_study
+from harness.strict_yaml import read, validate
+from studies import shipped_studies
+
+GOOD = """\
+study: demo
+datasets: [msd_hippocampus]
+seeds: 3
+protocol: {epochs: 4, optimizer: {name: adam, lr: 1e-3}}
+losses:
+  - {label: CE, loss: ce}
+  - {loss: {name: focal, gamma: 3}}
+"""
+
+
+def parse(text: str) -> Study:
+    return validate(Study, read(text, "demo.yaml"), "demo.yaml")
+
+
+def refused(text: str) -> str:
+    with pytest.raises(InputError) as caught:
+        parse(text)
+    return str(caught.value)
+
+
+def trials(study: Study, fingerprint: str = "f" * 64):
+    from harness.data.splits import HoldoutSplit
+
+    return fixed_trials(study, [StudyDataset("demo", fingerprint, HoldoutSplit())])
+
+
+def test_yaml_1_2_numbers_and_made_up_labels():
+    study = parse(GOOD)
+    assert study.protocol.optimizer.lr == 1e-3
+    assert [entry.label for entry in study.losses] == ["CE", "focal(gamma=3)"]
+
+
+def test_every_error_is_reported_at_its_line_with_the_nearest_key():
+    text = GOOD.replace("seeds: 3", "seeds: 0\nsedes: 4").replace("epochs: 4", "epoch: 4")
+    message = refused(text).splitlines()
+    assert "demo.yaml:3:1: seeds: input should be greater than 0 (got 0)" in message
+    assert "demo.yaml:4:1: sedes: unknown key; did you mean 'seeds'?" in message
+    assert "demo.yaml:5:12: protocol.epoch: unknown key; did you mean 'epochs'?" in message
+
+
+def test_unknown_loss_names_the_nearest():
+    assert "did you mean 'dice'" in refused(GOOD.replace("loss: ce", "loss: dise"))
+    assert refused(GOOD.replace("loss: ce", "loss: dise")).startswith("demo.yaml:6:17: losses.0.loss:")
+
+
+def test_unknown_parameter_is_refused():
+    assert "gama" in refused(GOOD.replace("gamma: 3", "gama: 3"))
+
+
+def test_alpha_on_a_single_loss_is_refused():
+    text = GOOD.replace("loss: ce}", "loss: ce, alpha: {schedule: constant}}")
+    assert "alpha needs a sum of at least two losses" in refused(text)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("seeds: 3", 'seeds: "3"', "input should be a valid integer"),
+        ("seeds: 3", "seeds: 3\nseeds: 4", "duplicate key"),
+        ("label: CE", "label: 'focal(gamma=3)'", "stands twice"),
+        ("lr: 1e-3", "lr: no", "valid number"),
+        ("epochs: 4", "epochs: 4, lr_schedule: {name: cosin}", "lr_schedule"),
+    ],
+)
+def test_wrong_values_are_refused(old, new, sentence):
+    assert sentence in refused(GOOD.replace(old, new))
+
+
+def test_model_options_are_checked():
+    assert "unknown" in refused(GOOD + "model: {name: unet3d}\n")
+    assert "no option 'base_chanels'" in refused(GOOD + "model: {name: unet2d, base_chanels: 8}\n")
+
+
+def test_overrides_replace_values_anywhere(tmp_path):
+    path = tmp_path / "demo.yaml"
+    path.write_text(GOOD)
+    overrides = (
+        "protocol.epochs=9",
+        "model.base_channels=8",
+        "datasets.0.size=[32, 32]",
+        "losses.0.loss=dice",
+    )
+    study, _ = load_study(str(path), overrides)
+    assert study.protocol.epochs == 9
+    assert study.model.options == {"base_channels": 8}
+    assert study.dataset_entries[0].size == (32, 32)
+    assert study.losses[0].loss == "dice"
+    with pytest.raises(InputError, match="expected key.path=value"):
+        load_study(str(path), ("epochs",))
+
+
+def test_unknown_study_names_the_nearest():
+    with pytest.raises(InputError, match="did you mean 'quickstart'"):
+        load_study("quikstart")
+
+
+@pytest.mark.parametrize("name", shipped_studies())
+def test_shipped_studies_are_valid(name):
+    study, _ = load_study(name)
+    assert study.study == name
+    assert not [warning for warning in schedule_warnings(study) if "seeds" not in warning]
+
+
+def test_equal_trainings_have_equal_keys_however_they_are_written():
+    first = parse(GOOD)
+    second = parse(
+        GOOD.replace("loss: ce", "loss: {name: ce}").replace("demo", "other")
+        + "model: {name: unet2d, base_channels: 32, depth: 4}\n"
+    )
+    assert [each.trial.key for each in trials(first)] == [each.trial.key for each in trials(second)]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("lr: 1e-3", "lr: 2e-3"),
+        ("epochs: 4", "epochs: 5"),
+        ("epochs: 4", "epochs: 4, precision: bfloat16"),
+        ("epochs: 4", "epochs: 4, deterministic: false"),
+        ("loss: ce", "loss: dice"),
+    ],
+)
+def test_whatever_moves_the_numbers_moves_the_key(old, new):
+    before, after = trials(parse(GOOD))[0], trials(parse(GOOD.replace(old, new)))[0]
+    assert before.trial.key != after.trial.key
+
+
+def test_dataset_fold_and_purpose_move_the_key():
+    one = trials(parse(GOOD))[0].trial
+    others = [
+        trials(parse(GOOD), "e" * 64)[0].trial,
+        one.model_copy(update={"fold": 1}),
+        one.model_copy(update={"purpose": "search"}),
+        one.model_copy(update={"seed": 2}),
+    ]
+    assert len({one.key, *(other.key for other in others)}) == 5
+
+
+def test_trials_cross_losses_and_seeds():
+    places = [(each.label, each.trial.seed) for each in trials(parse(GOOD))]
+    assert len(places) == len(set(places)) == 6
+
+
+def test_schedules_that_cannot_take_effect_are_warned_about():
+    text = GOOD.replace("loss: ce}", "loss: gdl + boundary, alpha: {schedule: rebalance, step: -0.01}}")
+    warnings = " ".join(schedule_warnings(parse(text)))
+    assert "the learning rate cannot drop" in warnings
+    assert "loss 'CE': alpha schedule 'rebalance' stops at 0.97" in warnings
+    assert "3 seeds" in warnings

@@ -87,10 +87,8 @@ class PlainView:
         """Say how it went."""
         self._clock.trained += 1
         dsc = "-" if best_val_dsc is None else f"{best_val_dsc:.3f}"
-        count = f"[{self._clock.seen}/{self._clock.expected}]"
-        _line(
-            f"{count} {state}: {place(planned)}: validation DSC {dsc}, {seconds:.0f} s; {self._clock.remaining()}"
-        )
+        count = f"[{self._clock.seen}/{self._clock.expected}] {state}: {place(planned)}"
+        _line(f"{count}: validation DSC {dsc}, {seconds:.0f} s; {self._clock.remaining()}")
 
     def failed(self, planned: PlannedTrial, reason: str, will_retry: bool) -> None:
         """Say why."""

@@ -262,7 +262,9 @@ def looks(database: Database, study: str) -> pd.DataFrame:
         .where(StudyRow.name == study)
         .order_by(LookRow.id)
     )
-    return _frame(database, question)
+    frame = _frame(database, question)
+    frame["at"] = pd.to_datetime(frame["at"], utc=True)
+    return frame
 
 
 def _of_study(study: str, *columns: Any) -> Any:

@@ -70,16 +70,27 @@ def _draw_metric(axis: "Axes", results: StudyResults, dataset: str, metric: str)
 def _scale(axis: "Axes", values: NDArray[Any], distance: bool) -> None:
     low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 1.0)
     if not distance:
-        axis.set_xlim(max(0.0, np.floor(10 * low - 0.2) / 10) - 0.01, 1.01)
+        axis.set_xlim(
+            max(0.0, np.floor(10 * low - 0.2) / 10) - 0.01, min(1.0, np.ceil(10 * high + 0.2) / 10) + 0.01
+        )
         return
     axis.set_xscale("symlog", linthresh=1.0, linscale=0.5)
     left, right = (0.8 * low if low > 1 else -0.05), max(10.0, 1.25 * high)
-    steps = (1, 2, 5) if right / max(left, 1.0) < 100 else (1,)
-    ticks = [0.0, *(step * 10.0**power for power in range(6) for step in steps)]
-    axis.set_xticks([tick for tick in ticks if left <= tick <= right])
+    axis.set_xticks(_ticks(left, right))
     axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axis.minorticks_off()
     axis.set_xlim(left, right)
+
+
+def _ticks(left: float, right: float) -> list[float]:
+    """Return round numbers for a logarithmic axis, at least three where the range allows it."""
+    found: list[float] = []
+    for steps in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 6, 8)):
+        ticks = [0.0, *(step * 10.0**power for power in range(6) for step in steps)]
+        found = [tick for tick in ticks if left <= tick <= right]
+        if len(found) >= 3:
+            break
+    return found
 
 
 def _draw_rain(axis: "Axes", place: int, values: NDArray[Any], style: LossStyle, crowded: bool) -> None:

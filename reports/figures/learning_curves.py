@@ -14,6 +14,7 @@ from reports.figures.style import (
     grid_of_axes,
     new_figure,
     panels,
+    row_name,
     short,
     styles,
 )
@@ -48,7 +49,7 @@ def learning_curves(results: StudyResults) -> list[Drawing]:
                 axis.set_title(family)
                 _draw_panel(axis, own, members, look)
                 if place % columns == 0:
-                    axis.set_ylabel(f"{short(results.titles[dataset])}\nvalidation DSC, better ↑")
+                    axis.set_ylabel(f"{row_name(results, dataset)}\nvalidation DSC, better ↑")
         label_epochs(axes)
     best = curves.groupby("label")["value"].max().reindex(results.labels).dropna()
     return [Drawing("learning_curves", "Learning curves", _caption(results), _alt(results, best), figure)]
@@ -96,7 +97,7 @@ def _draw_panel(
     for loss in members:
         curve = curves[curves["label"] == loss.label]
         if len(curve):
-            draw_band(axis, curve, look[loss.label], short(loss.label))
+            draw_band(axis, curve, look[loss.label], short(loss.label, 24))
     if not axis.lines:
         return
     whole_epochs(axis)
@@ -108,7 +109,7 @@ def _draw_panel(
     axis.legend(
         loc="lower right" if lowest > 0.35 * top else "upper left",
         frameon=True,
-        framealpha=0.7,
+        framealpha=0.85,
         edgecolor="none",
     )
 
@@ -118,8 +119,8 @@ def _caption(results: StudyResults) -> str:
     folds = "; a seed's curve is the mean over its folds" if max(results.folds.values()) > 1 else ""
     return (
         f"Validation DSC after every epoch, {spread}{folds}. Panels are families of losses, colours too; "
-        "line styles tell members apart. A cross ends the curve of a run that stopped early. Training losses have "
-        "different units and are drawn in a figure of their own."
+        "line styles tell members apart. A cross ends the curve of a run that stopped early. Training losses "
+        "have different units and are drawn in a figure of their own."
     )
 
 

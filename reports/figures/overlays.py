@@ -162,7 +162,7 @@ def _draw_prediction(
         _name(axis, label, style)
     if label in pictures.predictions:
         mask = pictures.predictions[label]
-        axis.imshow(_tint(mask, pictures.truth), extent=_image_extent(pictures), interpolation="nearest")
+        axis.imshow(_tint(mask, pictures.truth), extent=_image_extent(pictures))
         _contours(axis, pictures, mask, "white", 0.5)
     _limit(axis, pictures, view)
     if with_bar:
@@ -171,7 +171,7 @@ def _draw_prediction(
 
 def _name(axis: "Axes", label: str, style: LossStyle) -> None:
     """Write the loss above the scores, on two lines at most."""
-    lines = textwrap.wrap(short(label, 34), 16)[:2]
+    lines = textwrap.wrap(short(label, 60), 17, max_lines=2, placeholder="…")
     place: dict[str, Any] = {"xycoords": "axes fraction", "textcoords": "offset points", "fontsize": 6.5}
     name = axis.annotate("\n".join(lines), (0, 1), (0, 18), fontweight="bold", color=style.shade, **place)
     # A long name must not widen its panel: an invisible letter keeps the height instead.

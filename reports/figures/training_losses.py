@@ -2,7 +2,16 @@
 
 from reports.figures.learning_curves import draw_band, label_epochs, seed_curves, whole_epochs
 from reports.figures.registry import FIGURES, Drawing, NothingToDraw
-from reports.figures.style import WIDTH, LossStyle, drawing_style, grid_of_axes, new_figure, short, styles
+from reports.figures.style import (
+    WIDTH,
+    LossStyle,
+    drawing_style,
+    grid_of_axes,
+    new_figure,
+    row_name,
+    short,
+    styles,
+)
 from reports.results import StudyResults
 
 _COLUMNS = 5
@@ -36,7 +45,7 @@ def training_losses(results: StudyResults) -> list[Drawing]:
                     whole_epochs(axis)
                     draw_band(axis, curve, LossStyle(style.colour, style.shade, "-", ""), "")
                 if place % columns == 0:
-                    axis.set_ylabel(f"{short(results.titles[dataset], 22)}\ntraining loss")
+                    axis.set_ylabel(f"{row_name(results, dataset)}\ntraining loss")
         label_epochs(axes)
     return [Drawing("training_losses", "Training losses", _caption(results), _alt(results), figure)]
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from io import StringIO
+from typing import Any
 
 import pandas as pd
 from ruamel.yaml import YAML
@@ -87,7 +88,9 @@ def _dataset_row(results: StudyResults, dataset: str) -> tuple[str, ...]:
     cases = results.cases[results.cases["dataset"] == dataset]
     fractions = pd.Series([100 * sum(voxels[1:]) / max(1, sum(voxels)) for voxels in cases["voxels"]])
     spread = f"{fractions.median():.2g} % ({fractions.min():.2g} to {fractions.max():.2g} %)"
-    spacings = sorted({" × ".join(f"{length:.3g}" for length in spacing) for spacing in cases["spacing"]})
+    spacings = sorted(
+        {"\u00a0×\u00a0".join(f"{length:.3g}" for length in spacing) for spacing in cases["spacing"]}
+    )
     spacing = spacings[0] if len(spacings) == 1 else f"{spacings[0]} and {len(spacings) - 1} others"
     folds = results.folds[dataset]
     return (
@@ -140,13 +143,18 @@ def _schedule(canonical: object) -> str:
 def environments(results: StudyResults) -> tuple[Listing, str]:
     """Return the distinct environments as columns of facts, and a warning if numerics classes are mixed."""
     counts: dict[tuple[tuple[str, str], ...], int] = {}
+    commands: dict[tuple[tuple[str, str], ...], set[str]] = {}
     for facts in results.trials.loc[results.trials["state"].isin(FINAL_STATES), "environment"]:
-        key = tuple(sorted((str(name), without_paths(str(value))) for name, value in facts.items()))
+        texts = {str(name): without_paths(str(value)) for name, value in facts.items()}
+        command = texts.pop("command", "–")  # how it was typed does not make another environment
+        key = tuple(sorted(texts.items()))
         counts[key] = counts.get(key, 0) + 1
+        commands.setdefault(key, set()).add(command)
     found = sorted(counts, key=lambda key: (-counts[key], key))
     names = sorted({name for key in found for name, _ in key})
     rows = [("trials", *(str(counts[key]) for key in found))]
     rows += [(name, *(dict(key).get(name, "–") for key in found)) for name in names]
+    rows.append(("command", *("; ".join(sorted(commands[key])) for key in found)))
     classes = {tuple(dict(key).get(name, "") for name in NUMERICS) for key in found}
     columns = ("Fact", *(f"Environment {number}" for number in range(1, len(found) + 1)))
     return Listing(columns, tuple(rows)), _mixture_warning(len(classes))
@@ -180,6 +188,11 @@ def study_text(results: StudyResults) -> str:
     stream = StringIO()
     yaml = YAML()
     yaml.default_flow_style = False
+    yaml.representer.add_representer(type(None), _explicit_null)
     yaml.width = 100
     yaml.dump(document_without_paths(results.document.resolved), stream)
     return stream.getvalue()
+
+
+def _explicit_null(representer: Any, _value: None) -> Any:
+    return representer.represent_scalar("tag:yaml.org,2002:null", "null")

@@ -22,7 +22,7 @@ _TYPES = {
     "pdf": "application/pdf",
     "png": "image/png",
 }
-_LARGEST_EMBEDDED = 1_500_000
+_LARGEST_EMBEDDED = 1_000_000
 """Bytes: larger downloads are linked beside the page."""
 
 
@@ -94,7 +94,7 @@ def _figure(saved: SavedFigure) -> _ShownFigure:
         caption=drawing.caption,
         alt=drawing.alt,
         svg=Markup(saved.svg),
-        image="" if saved.svg else _data_address(saved.png),
+        image=_data_address(saved.jpeg, "image/jpeg") if saved.jpeg else "",
         downloads=[_download(saved.pdf), _download(saved.png, embed=bool(saved.svg))],
     )
 
@@ -102,7 +102,7 @@ def _figure(saved: SavedFigure) -> _ShownFigure:
 def _download(path: Path, embed: bool = True) -> _Download:
     """Return a link that holds the file itself, or leads to it if it is large or not to be embedded."""
     if embed and path.stat().st_size <= _LARGEST_EMBEDDED:
-        address = _data_address(path)
+        address = _data_address(path.read_bytes(), _TYPES[path.suffix[1:]])
     else:
         address = f"{path.parent.name}/{path.name}"
     return _Download(
@@ -110,6 +110,5 @@ def _download(path: Path, embed: bool = True) -> _Download:
     )
 
 
-def _data_address(path: Path) -> str:
-    content_type = _TYPES[path.suffix[1:]]
-    return f"data:{content_type};base64,{base64.b64encode(path.read_bytes()).decode()}"
+def _data_address(content: bytes, content_type: str) -> str:
+    return f"data:{content_type};base64,{base64.b64encode(content).decode()}"

@@ -10,14 +10,10 @@ NO_INFERENCE = (
 )
 
 
-def main_notes(results: StudyResults) -> tuple[str, ...]:
-    """Return the notes of the main table."""
-    return (*_failure_notes(results), *shared_notes(results, results.datasets))
-
-
-def shared_notes(results: StudyResults, datasets: Sequence[str]) -> tuple[str, ...]:
-    """Return the notes that all score tables need, for the datasets that they show."""
+def table_notes(results: StudyResults, datasets: Sequence[str]) -> tuple[str, ...]:
+    """Return the notes of a score table that shows these datasets."""
     return (
+        *_failure_notes(results, datasets),
         spread_note(results),
         *evaluation_notes(results),
         *(patients_note(results, dataset) for dataset in datasets),
@@ -38,7 +34,7 @@ def spread_note(results: StudyResults) -> str:
         return f"{value}. There is one seed (S = 1), so no standard deviation over seeds can be given."
     return (
         f"{value}; cells are the mean over S = {results.seeds} seeds and, in brackets, the standard "
-        "deviation over seeds (ddof 1)."
+        "deviation over seeds (ddof\u00a01)."
     )
 
 
@@ -116,8 +112,8 @@ def simulation_notes(results: StudyResults, datasets: Sequence[str]) -> list[str
     ]
 
 
-def _failure_notes(results: StudyResults) -> list[str]:
-    runs = results.runs
+def _failure_notes(results: StudyResults, datasets: Sequence[str]) -> list[str]:
+    runs = results.runs[results.runs["dataset"].isin(datasets)]
     failed = runs[runs["collapsed"] | runs["diverged"]]
     if failed.empty:
         return ["No run collapsed or diverged."] if results.progress.complete else []

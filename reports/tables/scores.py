@@ -7,7 +7,7 @@ import pandas as pd
 from reports.aggregate import patient_values, run_values, seed_statistics
 from reports.results import StudyResults
 from reports.tables.model import Cell, Column, Mark, Row, Table
-from reports.tables.notes import main_notes, shared_notes
+from reports.tables.notes import table_notes
 
 ARROWS = {"higher": "↑", "lower": "↓"}
 """Direction in which a metric gets better."""
@@ -26,7 +26,7 @@ def main_table(results: StudyResults) -> Table:
         caption=f"{_subject(results)} on {_part_words(results)}, by loss and dataset.",
         data=data,
         group_title=lambda row: results.titles[row["dataset"]],
-        notes=main_notes(results),
+        notes=table_notes(results, results.datasets),
     )
 
 
@@ -58,7 +58,7 @@ def _class_table(results: StudyResults, dataset: str, number: int) -> Table:
         caption=f"{_subject(results)} by class on {_part_words(results)} of {results.titles[dataset]}.",
         data=pd.concat(frames, ignore_index=True),
         group_title=lambda row: str(row["class_name"]),
-        notes=shared_notes(results, [dataset]),
+        notes=table_notes(results, [dataset]),
     )
 
 

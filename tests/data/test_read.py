@@ -131,7 +131,7 @@ def test_shifted_affine_is_refused_and_a_rounding_difference_is_not(tmp_path):
     read_first(tmp_path)
     affine[0, 3] = 2.0
     save(tmp_path, "c_lb.nii.gz", np.zeros((4, 5, 2), np.uint8), affine)
-    with pytest.raises(InputError, match="affines of c_im.nii.gz and c_lb.nii.gz differ by 2 mm"):
+    with pytest.raises(InputError, match=r"affines of c_im\.nii\.gz and c_lb\.nii\.gz differ by 2 mm"):
         read_first(tmp_path)
 
 
@@ -141,7 +141,7 @@ def test_truncated_file_is_named(tmp_path):
     save(tmp_path, "c_lb.nii.gz", np.zeros(image.shape, np.uint8))
     content = (tmp_path / "c_im.nii.gz").read_bytes()
     (tmp_path / "c_im.nii.gz").write_bytes(content[: len(content) // 2])
-    with pytest.raises(InputError, match="case 'c': cannot read image .*c_im.nii.gz"):
+    with pytest.raises(InputError, match=r"case 'c': cannot read image .*c_im\.nii\.gz"):
         read_first(tmp_path)
     (tmp_path / "c_im.nii.gz").write_bytes(gzip.compress(b"not an image"))
     with pytest.raises(InputError, match="case 'c': cannot read image"):

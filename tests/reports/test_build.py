@@ -163,6 +163,17 @@ class TestLooks:
         assert "x.npy" in page
         assert "somebody" not in page
 
+    def test_a_study_lacks_the_folds_that_nobody_has_trained(
+        self, finished: Path, copy_of: Copy, tmp_path: Path
+    ) -> None:
+        database = copy_of(finished)
+        kfold = {"split": {"kind": "kfold", "k": 2}, "loss": {}}
+        with database.write() as connection:
+            connection.execute(update(TrialRow).where(TrialRow.key.like("%-eyes")).values(canonical=kfold))
+        page = self.build(database, finished, tmp_path)
+        assert "42 of 63 trials have a result" in page
+        assert "Eyes: no complete run yet" in page
+
     def test_one_seed_prints_no_spread(self, partial: Path, copy_of: Copy, tmp_path: Path) -> None:
         self.build(copy_of(partial), partial, tmp_path)
         text = (tmp_path / "tables" / "t1.md").read_text()

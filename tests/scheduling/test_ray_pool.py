@@ -21,7 +21,8 @@ def stored(folder: Path) -> list[tuple[object, ...]]:
             'JOIN trial t ON t.id = s.trial_id JOIN "case" c ON c.id = s.case_id ORDER BY 1, 2, 3, 4, 5'
         ).fetchall()
         curves = connection.execute(
-            "SELECT t.key, e.epoch, e.train_loss, e.val_dsc FROM epoch e JOIN trial t ON t.id = e.trial_id ORDER BY 1, 2"
+            "SELECT t.key, e.epoch, e.train_loss, e.val_dsc FROM epoch e "
+            "JOIN trial t ON t.id = e.trial_id ORDER BY 1, 2"
         ).fetchall()
     return scores + curves
 

@@ -149,7 +149,7 @@ def test_newer_foreign_and_broken_databases_are_refused(store, url, tmp_path):
     with store.database.write() as connection:
         connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '9999'"))
     for opening in (open_database, upgrade_database):
-        with pytest.raises(InputError, match="has version 9999, which this program .* does not know"):
+        with pytest.raises(InputError, match=r"has version 9999, which this program .* does not know"):
             opening(url)
     (tmp_path / "broken.db").write_bytes(b"no database at all" * 100)
     with pytest.raises(InputError, match="cannot open database"):

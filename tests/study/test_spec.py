@@ -3,9 +3,9 @@
 import pytest
 
 from harness.errors import InputError
+from harness.strict_yaml import read, validate
 from harness.study.plan import StudyDataset, fixed_trials, schedule_warnings
 from harness.study.spec import Study, load_study
-from harness.strict_yaml import read, validate
 from studies import shipped_studies
 
 GOOD = """\
@@ -96,7 +96,7 @@ def test_overrides_replace_values_anywhere(tmp_path):
     assert study.model.options == {"base_channels": 8}
     assert study.dataset_entries[0].size == (32, 32)
     assert study.losses[0].loss == "dice"
-    with pytest.raises(InputError, match="expected key.path=value"):
+    with pytest.raises(InputError, match=r"expected key\.path=value"):
         load_study(str(path), ("epochs",))
 
 

@@ -8,15 +8,20 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from harness.scheduling.executor import Failure, Message, describe
+from harness.store.ownership import machine, process_is_gone
 from harness.training.job import Event, TrainingJob
 
 TRIALS_PER_WORKER = 50
 """A worker is replaced after this many trials, so that no leak grows for ever."""
 
 _OBJECT_STORE_BYTES = 100 * 1024**2  # arrays travel through memory-mapped files, not through Ray
+
+_TEMPORARY = Path("/tmp") if Path("/tmp").is_dir() else Path(tempfile.gettempdir())
+_FOLDER_PREFIX = "lb-"  # short: Ray puts sockets there, whose paths are limited to 107 bytes
 
 _ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -61,7 +66,7 @@ class RayExecutor:
         import ray
 
         self._ray = ray
-        self._folder = tempfile.mkdtemp(prefix="lb-", dir="/tmp" if os.path.isdir("/tmp") else None)
+        self._folder = _new_folder()
         terminate = signal.getsignal(signal.SIGTERM)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -133,3 +138,13 @@ class RayExecutor:
         """End the local Ray cluster and delete its temporary files."""
         self._ray.shutdown()
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _new_folder() -> str:
+    """Make Ray's temporary folder, and delete those of drivers on this machine that were killed."""
+    mine = f"{_FOLDER_PREFIX}{machine()}-"
+    for folder in _TEMPORARY.glob(f"{mine}*-*"):
+        process = folder.name.removeprefix(mine).partition("-")[0]
+        if process.isdigit() and process_is_gone(int(process)):
+            shutil.rmtree(folder, ignore_errors=True)
+    return tempfile.mkdtemp(prefix=f"{mine}{os.getpid()}-", dir=_TEMPORARY)

@@ -12,24 +12,23 @@ from pathlib import Path
 
 def new_owner() -> str:
     """Return a name for this process as a lease owner."""
-    return f"{secrets.token_hex(6)}:{_machine()}:{os.getpid()}"
+    return f"{secrets.token_hex(6)}:{machine()}:{os.getpid()}"
 
 
 def owner_is_gone(owner: str) -> bool:
     """Whether the owner ran on this machine and its process has ended."""
-    _, machine, process = owner.split(":")
-    if machine != _machine() or not machine:
-        return False
+    _, where, process = owner.split(":")
+    return bool(where) and where == machine() and process_is_gone(int(process))
+
+
+def process_is_gone(process: int) -> bool:
+    """Whether a process of this machine has ended; one that nobody has waited for yet has, too."""
     try:
-        os.kill(int(process), 0)
+        os.kill(process, 0)
     except ProcessLookupError:
         return True
     except PermissionError:
         return False
-    return _is_zombie(int(process))
-
-
-def _is_zombie(process: int) -> bool:
     try:
         status = Path(f"/proc/{process}/stat").read_text()
     except OSError:
@@ -37,11 +36,11 @@ def _is_zombie(process: int) -> bool:
     return status.rpartition(")")[2].split()[0] == "Z"
 
 
-def _machine() -> str:
-    """Hash of boot and process namespace; empty where the system does not tell them."""
+def machine() -> str:
+    """Return a hash of boot and process namespace; empty where the system does not tell them."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         namespace = str(Path("/proc/self/ns/pid").readlink())
     except OSError:
         return ""
-    return hashlib.sha256(f"{boot} {namespace}".encode()).hexdigest()[:12]
+    return hashlib.sha256(f"{boot} {namespace}".encode()).hexdigest()[:8]

@@ -4,10 +4,14 @@ import re
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from reports.figures.registry import FIGURES, Drawing, NothingToDraw
 from reports.figures.style import drawing_style
 from reports.results import StudyResults
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _IDENTIFIER = re.compile(r'(\bid="|href="#|url\(#)')
 _PROLOGUE = re.compile(r"^.*?(?=<svg)", re.DOTALL)
@@ -55,8 +59,7 @@ def save(drawing: Drawing, folder: Path) -> SavedFigure:
     """Write a drawing as PDF and PNG, without dates."""
     pdf, png, svg = (folder / f"{drawing.name}.{suffix}" for suffix in ("pdf", "png", "svg"))
     with drawing_style():
-        drawing.figure.draw_without_rendering()
-        drawing.figure.set_layout_engine("none")  # the layout is computed once, not for every file
+        _freeze_layout(drawing.figure)
         dots = 300 if drawing.image else 200
         drawing.figure.savefig(pdf, dpi=300, metadata={"CreationDate": None})
         drawing.figure.savefig(png, dpi=dots, metadata={"Software": None})
@@ -67,6 +70,18 @@ def save(drawing: Drawing, folder: Path) -> SavedFigure:
             drawing.figure.savefig(svg, metadata={"Date": None})
             text = _inline(svg.read_text(encoding="utf-8"), drawing)
     return SavedFigure(drawing, pdf, png, text, picture.getvalue())
+
+
+def _freeze_layout(figure: "Figure") -> None:
+    """Compute the layout once, not for every file, and round it.
+
+    The solver's last digits change from run to run, which can move the border of a pixel.
+    """
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for axis in figure.axes:
+        x, y, width, height = axis.get_position(original=True).bounds
+        axis.set_position((round(x, 5), round(y, 5), round(width, 5), round(height, 5)))
 
 
 def _inline(svg: str, drawing: Drawing) -> str:

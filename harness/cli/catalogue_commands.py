@@ -21,16 +21,11 @@ def losses(
     as_json: JsonOption = False,
 ) -> None:
     """List the losses with parameters, needs and reference, or explain one."""
-    from harness.losses import LOSSES
+    from harness.losses import ALIASES, LOSSES, load_entry_points, parse_loss
 
+    load_entry_points()
     if name is not None:
-        loss = LOSSES[name]
-        if as_json:
-            print_json(
-                {"name": name, "family": loss.family, "parameters": loss.defaults(), "text": loss.__doc__}
-            )
-        else:
-            stdout.print(inspect.cleandoc(loss.__doc__ or ""), highlight=False, markup=False)
+        _explain(name, as_json)
         return
     rows = [
         {
@@ -42,8 +37,34 @@ def losses(
         }
         for key, loss in LOSSES.items()
     ]
+    rows += [
+        {
+            "family": "compound",
+            "name": key,
+            "parameters": f"short for {alias.expression}",
+            "needs": ", ".join(sorted(parse_loss(alias.expression).needs)),
+            "reference": alias.reference,
+        }
+        for key, alias in ALIASES.items()
+    ]
     rows.sort(key=lambda row: (row["family"], row["name"]))
     print_json(rows) if as_json else print_table(rows)
+
+
+def _explain(name: str, as_json: bool) -> None:
+    """Print what a loss, or the short name of a sum, stands for."""
+    from harness.losses import ALIASES, LOSSES
+
+    alias = ALIASES.get(name)
+    if alias is not None:
+        facts = {"name": name, "family": "compound", "parameters": {}, "text": alias.doc}
+        facts |= {"expression": alias.expression, "reference": alias.reference}
+        text = f"{name} = {alias.expression}\n\n{alias.doc}\n\nReference: {alias.reference}"
+    else:
+        loss = LOSSES[name]
+        text = inspect.cleandoc(loss.__doc__ or "")
+        facts = {"name": name, "family": loss.family, "parameters": loss.defaults(), "text": text}
+    print_json(facts) if as_json else stdout.print(text, highlight=False, markup=False)
 
 
 def datasets(as_json: JsonOption = False) -> None:

@@ -4,17 +4,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event, inspect
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError
 
 from harness.errors import InputError
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+SCHEMA_VERSION = "0001"
+"""Newest migration; versions are numbers of four digits and compare as text."""
 
 VERSION_TABLE = "lossbench_version"
 """Not Alembic's default name: that one belongs to Optuna."""
@@ -71,11 +73,9 @@ def open_database(url: str, create: bool = False) -> Database:
         found = _version(engine)
         if found is None and _is_empty(engine):
             if not create:
-                raise InputError(
-                    f"no results in database {_shown(url)}; run a study first, or give another --db"
-                )
+                raise InputError(_nothing_there(url))
             upgrade(engine)
-        elif found != _newest():
+        elif found != SCHEMA_VERSION:
             raise InputError(_wrong_version(found, url))
     except DatabaseError as error:
         raise InputError(f"cannot open database {_shown(url)}: {error.orig}") from error
@@ -84,7 +84,9 @@ def open_database(url: str, create: bool = False) -> Database:
 
 def upgrade(engine: Engine) -> None:
     """Bring the tables to the newest version."""
-    config = _alembic_config()
+    from alembic import command
+
+    config = alembic_config()
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
@@ -94,22 +96,28 @@ def upgrade_database(url: str) -> tuple[str | None, str]:
     """Migrate an older database in place and return its old and new version.
 
     Raises:
-        InputError: if it is newer than this program, or cannot be opened.
+        InputError: if it is newer than this program, none of ours, or cannot be opened.
     """
-    engine = _engine(url, create=True)
+    engine = _engine(url, create=False)
     try:
         found = _version(engine)
-        known = {
-            script.revision for script in ScriptDirectory.from_config(_alembic_config()).walk_revisions()
-        }
-        if found is not None and found not in known:
+        if (found is None and not _is_empty(engine)) or (found or "") > SCHEMA_VERSION:
             raise InputError(_wrong_version(found, url))
         upgrade(engine)
     except DatabaseError as error:
         raise InputError(f"cannot open database {_shown(url)}: {error.orig}") from error
     finally:
         engine.dispose()
-    return found, _newest()
+    return found, SCHEMA_VERSION
+
+
+def alembic_config() -> "Config":
+    """Return Alembic's configuration for the migrations of this package."""
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(files("harness.store") / "migrations"))
+    return config
 
 
 def _engine(url: str, create: bool) -> Engine:
@@ -129,7 +137,7 @@ def _engine(url: str, create: bool) -> Engine:
     if parsed.database and parsed.database != ":memory:":
         path = Path(parsed.database)
         if not create and not path.exists():
-            raise InputError(f"no results in database {_shown(url)}; run a study first, or give another --db")
+            raise InputError(_nothing_there(url))
         path.parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(parsed, connect_args={"timeout": BUSY_TIMEOUT_SECONDS})
     event.listen(engine, "connect", _configure_sqlite)
@@ -150,40 +158,32 @@ def _begin_immediate(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
 
-def _alembic_config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(files("harness.store") / "migrations"))
-    return config
-
-
-def _newest() -> str:
-    head = ScriptDirectory.from_config(_alembic_config()).get_current_head()
-    assert head is not None
-    return head
-
-
 def _version(engine: Engine) -> str | None:
+    if not inspect(engine).has_table(VERSION_TABLE):
+        return None
     with engine.connect() as connection:
-        return MigrationContext.configure(
-            connection, opts={"version_table": VERSION_TABLE}
-        ).get_current_revision()
+        found = connection.exec_driver_sql(f"SELECT version_num FROM {VERSION_TABLE}").scalar()
+    return None if found is None else str(found)
 
 
 def _is_empty(engine: Engine) -> bool:
     return not inspect(engine).get_table_names()
 
 
+def _nothing_there(url: str) -> str:
+    return f"no results in database {_shown(url)}; run a study first, or give another --db"
+
+
 def _wrong_version(found: str | None, url: str) -> str:
     if found is None:
         return f"database {_shown(url)} is not a lossbench database; give another --db"
-    known = [script.revision for script in ScriptDirectory.from_config(_alembic_config()).walk_revisions()]
-    if found in known:
+    if found < SCHEMA_VERSION:
         return (
-            f"database {_shown(url)} has the older version {found}, this program needs {_newest()}; "
+            f"database {_shown(url)} has the older version {found}, this program needs {SCHEMA_VERSION}; "
             "run 'lossbench db upgrade'"
         )
     return (
-        f"database {_shown(url)} has version {found}, which this program (version {_newest()}) "
+        f"database {_shown(url)} has version {found}, which this program (version {SCHEMA_VERSION}) "
         "does not know; install a newer lossbench"
     )
 

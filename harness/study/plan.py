@@ -67,20 +67,18 @@ def cell_trials(
 
 
 def fixed_trials(study: Study, datasets: list[StudyDataset]) -> list[PlannedTrial]:
-    """Return every trial that needs no tuning first: datasets x losses x folds x seeds."""
+    """Return every trial that needs no tuning first.
+
+    Seed by seed: a study that is stopped has compared all losses with the seeds it got through.
+    """
     return [
-        planned
+        plan_trial(study, dataset, entry.label, entry.spec(), seed, fold)
+        for seed in range(study.seeds)
         for dataset in datasets
+        for fold in folds(dataset.split)
         for entry in study.losses
         if not entry.tuned
-        for fold in folds(dataset.split)
-        for planned in cell_trials(study, dataset, entry, entry.spec(), fold)
     ]
-
-
-def planned_counts(study: Study, dataset: StudyDataset) -> dict[str, int]:
-    """Return the number of study trials of every loss label on one dataset."""
-    return {entry.label: study.seeds * len(folds(dataset.split)) for entry in study.losses}
 
 
 def schedule_warnings(study: Study) -> Iterator[str]:

@@ -7,10 +7,17 @@ from dataclasses import replace
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import select, text
 
 from harness.errors import InputError
-from harness.store.database import VERSION_TABLE, open_database, upgrade_database
+from harness.store.database import (
+    SCHEMA_VERSION,
+    VERSION_TABLE,
+    alembic_config,
+    open_database,
+    upgrade_database,
+)
 from harness.store.ownership import new_owner, owner_is_gone
 from harness.store.schema import Base, EpochRow, ScoreRow, TrialRow
 from harness.store.summaries import failures, trial_counts
@@ -135,6 +142,7 @@ def test_status_counts_and_reasons(store):
 
 
 def test_migrations_lead_to_the_declared_schema(store):
+    assert ScriptDirectory.from_config(alembic_config()).get_current_head() == SCHEMA_VERSION
     with store.database.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
         assert compare_metadata(context, Base.metadata) == []
@@ -159,6 +167,15 @@ def test_newer_foreign_and_broken_databases_are_refused(store, url, tmp_path):
         connection.execute(text(f"DROP TABLE {VERSION_TABLE}"))
     with pytest.raises(InputError, match="is not a lossbench database"):
         open_database(foreign)
+
+
+def test_an_older_database_asks_for_the_upgrade_and_gets_it(store, url, monkeypatch):
+    monkeypatch.setattr("harness.store.database.SCHEMA_VERSION", "0002")
+    with pytest.raises(
+        InputError, match=r"older version 0001, this program needs 0002; run 'lossbench db upgrade'"
+    ):
+        open_database(url)
+    assert upgrade_database(url)[0] == "0001"
 
 
 def test_passwords_are_never_shown():

@@ -1,6 +1,9 @@
 """A tiny real dataset on disk, and what is needed to train on it in a second."""
 
 import os
+import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -40,6 +43,28 @@ losses:
     loss: gdl + boundary
     alpha: {{schedule: rebalance, over: 1.0}}
 """
+
+LOSSBENCH = [sys.executable, "-c", "from harness.cli.main import main; main()"]
+
+
+def lossbench(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*LOSSBENCH, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, timeout=110, check=False
+    )
+
+
+def stored_numbers(folder: Path) -> list[tuple[object, ...]]:
+    """Every score and curve point in a database, in a fixed order."""
+    with sqlite3.connect(folder / "lossbench-home" / "results.db") as connection:
+        scores = connection.execute(
+            "SELECT t.key, c.name, s.class_index, s.metric_id, s.checkpoint, s.imputed FROM score s "
+            'JOIN trial t ON t.id = s.trial_id JOIN "case" c ON c.id = s.case_id ORDER BY 1, 2, 3, 4, 5'
+        ).fetchall()
+        curves = connection.execute(
+            "SELECT t.key, e.epoch, e.train_loss, e.val_dsc FROM epoch e "
+            "JOIN trial t ON t.id = e.trial_id ORDER BY 1, 2"
+        ).fetchall()
+    return scores + curves
 
 
 def write_nifti(path: Path, array: np.ndarray, spacing: tuple[float, float, float] = (1.0, 1.0, 3.0)) -> None:

@@ -60,7 +60,7 @@ class _Clock:
         return f"{self.trained / hours:.0f} trials/h" if self.trained else "- trials/h"
 
 
-class PlainView:
+class PlainView(Progress):
     """One line per event, for logs."""
 
     def __init__(self) -> None:
@@ -80,9 +80,6 @@ class PlainView:
         if resumed_at:
             _line(f"goes on at epoch {resumed_at}: {place(planned)}")
 
-    def epoch(self, planned: PlannedTrial, record: EpochRecord) -> None:
-        """Say nothing."""
-
     def finished(self, planned: PlannedTrial, state: str, best_val_dsc: float | None, seconds: float) -> None:
         """Say how it went."""
         self._clock.trained += 1
@@ -96,7 +93,7 @@ class PlainView:
         _line(f"{'trying again' if will_retry else 'failed'}: {place(planned)}: {reason}")
 
 
-class LiveView:
+class LiveView(Progress):
     """One table: a row per dataset and loss, with what is running there.
 
     Args:

@@ -5,6 +5,7 @@ import sys
 
 import typer
 from rich.logging import RichHandler
+from rich.markup import escape
 
 from harness import __version__
 from harness.cli import catalogue_commands, data_commands, db_commands, study_commands
@@ -53,14 +54,8 @@ def main() -> None:
     try:
         app()
     except InputError as error:
-        stderr.print(f"[bold red]error:[/] {_escaped(str(error))}", highlight=False, soft_wrap=True)
+        stderr.print(f"[bold red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(BAD_INPUT)
     except KeyboardInterrupt:
         stderr.print("interrupted")
         sys.exit(INTERRUPTED)
-
-
-def _escaped(text: str) -> str:
-    from rich.markup import escape
-
-    return escape(text)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 PIPE_WIDTH = 160
@@ -13,6 +14,11 @@ PIPE_WIDTH = 160
 
 stdout = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
 stderr = Console(stderr=True, width=None if sys.stderr.isatty() else PIPE_WIDTH)
+
+
+def print_warning(sentence: str) -> None:
+    """Print something the user should know, to stderr."""
+    stderr.print(f"[yellow]warning:[/] {escape(sentence)}", highlight=False)
 
 
 def print_json(content: Any) -> None:

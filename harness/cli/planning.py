@@ -1,26 +1,26 @@
 """The table of ``lossbench plan``."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from harness.cli.home import Home
-from harness.cli.preparation import ReadyDataset, describe_entry, prepared_if_there
+from harness.cli.preparation import ReadyDataset, describe_entry
 from harness.data.splits import folds
 from harness.errors import InputError
 from harness.store.database import Database, open_database
 from harness.store.summaries import known_trials, median_epoch_seconds, stale_reasons
-from harness.study.plan import PlannedTrial, cell_trials, schedule_warnings
+from harness.study.plan import PlannedTrial, cell_trials
 from harness.study.spec import DatasetEntry, LossEntry, Study
 
 
-def plan_rows(study: Study, folder: Path, home: Home, data: Path) -> list[dict[str, Any]]:
+def plan_rows(
+    study: Study, folder: Path, home: Home, ready: list[ReadyDataset | None]
+) -> list[dict[str, Any]]:
     """Return one row per cell (dataset x loss) with its trials by state and expected hours.
 
     Datasets whose files are not here are planned too; their trials have no keys yet.
     """
     database = _database_if_there(home)
-    ready = prepared_if_there(study, folder, home, data)
     rows = []
     for entry, dataset in zip(study.dataset_entries, ready, strict=True):
         description = describe_entry(entry, folder)
@@ -34,11 +34,6 @@ def plan_rows(study: Study, folder: Path, home: Home, data: Path) -> list[dict[s
             row |= _cell_states(study, loss, dataset, n_folds, database)
             rows.append(row)
     return rows
-
-
-def warnings_of(study: Study) -> Iterator[str]:
-    """Yield everything about a study that its author should know before it runs."""
-    yield from schedule_warnings(study)
 
 
 def _expected_name(entry: DatasetEntry) -> str:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,10 +14,13 @@ from harness.cli.output import stderr
 from harness.data.description import DatasetDescription, describe
 from harness.data.prepare import PreparedDataset, prepare
 from harness.data.simulate import SIMULATORS, simulate
+from harness.data.splits import KFoldSplit, partition
 from harness.errors import InputError
 from harness.store.trials import DatasetRecord
 from harness.study.plan import StudyDataset
 from harness.study.spec import DatasetEntry, Study
+
+FEWEST_TEST_PATIENTS = 10
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,19 @@ def prepared_if_there(study: Study, folder: Path, home: Home, data: Path) -> lis
         there = (source / (description.folder or description.name)).is_dir()
         ready.append(_prepare_entry(entry, folder, home, data) if there else None)
     return ready
+
+
+def split_warnings(ready: Iterable[ReadyDataset | None]) -> Iterator[str]:
+    """Yield a sentence for every dataset whose test set is too small to compare losses on."""
+    for each in ready:
+        if each is None or isinstance(each.study_dataset.split, KFoldSplit):
+            continue
+        sides = partition(each.study_dataset.split, each.prepared.load_by_patient(), seed=0)
+        if len(sides.test) < FEWEST_TEST_PATIENTS:
+            yield (
+                f"dataset {each.prepared.name!r}: {len(sides.test)} test patients are few; "
+                "with 'split: {kind: kfold, k: 5}' every patient is tested"
+            )
 
 
 def prepare_with_progress(description: DatasetDescription, data: Path, home: Home) -> PreparedDataset:

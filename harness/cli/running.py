@@ -9,8 +9,8 @@ from typing import Any
 
 from harness.cli.home import Home
 from harness.cli.live import progress_view
-from harness.cli.output import stderr
-from harness.cli.preparation import ReadyDataset, dataset_record, prepare_study
+from harness.cli.output import print_warning, stderr
+from harness.cli.preparation import ReadyDataset, dataset_record, prepare_study, split_warnings
 from harness.data.splits import folds, partition
 from harness.errors import InputError
 from harness.metrics import METRICS
@@ -44,8 +44,8 @@ def run_study(name: str, overrides: tuple[str, ...], home: Home, data: Path, opt
     _check_partitions(study, ready)
     store = TrialStore(database, new_owner())
     study_id = _register(store, study, ready)
-    for warning in schedule_warnings(study):
-        stderr.print(f"[yellow]warning:[/] {warning}", highlight=False)
+    for warning in [*schedule_warnings(study), *split_warnings(ready)]:
+        print_warning(warning)
     source = _source(study, ready, database)
     with _executor(options, device) as executor, progress_view(study.study) as progress:
         driver = Driver(

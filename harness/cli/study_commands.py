@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli.home import DEFAULT_DATA, DEFAULT_HOME, DatabaseOption, DataOption, Home, HomeOption
-from harness.cli.output import print_json, print_table, stderr, stdout
+from harness.cli.output import print_json, print_table, print_warning, stdout
 
 if TYPE_CHECKING:
     from harness.scheduling.driver import Summary
@@ -38,18 +38,22 @@ def plan(
     as_json: JsonOption = False,
 ) -> None:
     """Show what a study would train: done, to run, failed and stale trials, hours, warnings."""
-    from harness.cli.planning import plan_rows, warnings_of
+    from harness.cli.planning import plan_rows
+    from harness.cli.preparation import prepared_if_there, split_warnings
+    from harness.study.plan import schedule_warnings
     from harness.study.spec import load_study
 
     declared, folder = load_study(study, tuple(overrides or ()))
-    rows = plan_rows(declared, folder, Home(home, db), data)
-    warnings = list(warnings_of(declared))
+    where = Home(home, db)
+    ready = prepared_if_there(declared, folder, where, data)
+    rows = plan_rows(declared, folder, where, ready)
+    warnings = [*schedule_warnings(declared), *split_warnings(ready)]
     if as_json:
         print_json({"study": declared.study, "cells": rows, "warnings": warnings})
         return
     print_table(rows, title=f"{declared.study}: {declared.title}" if declared.title else declared.study)
     for warning in warnings:
-        stderr.print(f"[yellow]warning:[/] {warning}", highlight=False)
+        print_warning(warning)
 
 
 def run(

@@ -1,13 +1,11 @@
 """What the driver tells while it works; the command line draws it."""
 
-from typing import Protocol
-
 from harness.study.plan import PlannedTrial
 from harness.training.job import EpochRecord
 
 
-class Progress(Protocol):
-    """Hears of everything that happens to trials."""
+class Progress:
+    """Hears of everything that happens to trials, and draws nothing: views override what they show."""
 
     def begin(self, expected: int) -> None:
         """The study has this many trials, searches included."""
@@ -26,25 +24,3 @@ class Progress(Protocol):
 
     def failed(self, planned: PlannedTrial, reason: str, will_retry: bool) -> None:
         """It ended without a result."""
-
-
-class Silent:
-    """Draws nothing."""
-
-    def begin(self, expected: int) -> None:
-        """Ignore it."""
-
-    def reused(self, planned: PlannedTrial, state: str) -> None:
-        """Ignore it."""
-
-    def started(self, planned: PlannedTrial, resumed_at: int) -> None:
-        """Ignore it."""
-
-    def epoch(self, planned: PlannedTrial, record: EpochRecord) -> None:
-        """Ignore it."""
-
-    def finished(self, planned: PlannedTrial, state: str, best_val_dsc: float | None, seconds: float) -> None:
-        """Ignore it."""
-
-    def failed(self, planned: PlannedTrial, reason: str, will_retry: bool) -> None:
-        """Ignore it."""

@@ -1,26 +1,16 @@
 """The command line as a user meets it: real processes, real files, exit codes."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
+import shutil
 
 import pytest
 
-LOSSBENCH = [sys.executable, "-c", "from harness.cli.main import main; main()"]
-
-
-def lossbench(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*LOSSBENCH, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, timeout=110, check=False
-    )
+from tests.conftest import STUDY, lossbench
 
 
 @pytest.fixture(scope="module")
 def finished(discs_data, tmp_path_factory):
     """A folder in which the tiny study has been run."""
-    from tests.conftest import STUDY
-
     folder = tmp_path_factory.mktemp("finished")
     (folder / "tiny.yaml").write_text(STUDY.format(manifest=discs_data / "discs.yaml"))
     done = lossbench("run", "tiny.yaml", "--data", discs_data, "--local", cwd=folder)
@@ -102,8 +92,6 @@ def test_bad_input_is_one_sentence_and_exit_code_2(study_file, arguments, senten
 
 
 def test_a_broken_image_is_named_and_nothing_is_written(study_file, discs_data, tmp_path):
-    import shutil
-
     shutil.copytree(discs_data / "discs", tmp_path / "broken" / "discs")
     (tmp_path / "broken" / "discs" / "images" / "p3_a.nii.gz").write_bytes(b"garbage")
     done = lossbench("run", study_file, "--data", tmp_path / "broken", "--local", cwd=tmp_path)

@@ -6,7 +6,7 @@ import pytest
 
 from harness.scheduling.driver import MAX_CRASHES, Driver, Folders
 from harness.scheduling.executor import Failure, InlineExecutor
-from harness.scheduling.progress import Silent
+from harness.scheduling.progress import Progress
 from harness.scheduling.trial_source import PlanSource
 from harness.store.database import open_database
 from harness.store.ownership import new_owner
@@ -81,7 +81,9 @@ def make_driver(database, tmp_path):
         store.register_dataset(DatasetRecord(FINGERPRINT, dataset.dataset, "", ("background", "a"), ()))
         source = PlanSource(fixed_trials(study, [StudyDataset(dataset.dataset, FINGERPRINT, HoldoutSplit())]))
         folders = Folders({FINGERPRINT: tmp_path}, tmp_path / "artifacts")
-        return Driver(store, study_id, executor, source, folders, kwargs.pop("progress", Silent()), **kwargs)
+        return Driver(
+            store, study_id, executor, source, folders, kwargs.pop("progress", Progress()), **kwargs
+        )
 
     return make
 
@@ -128,7 +130,7 @@ def test_too_many_crashes_fail_the_trial(make_driver, database):
 
 
 def test_draining_starts_nothing_new_and_keeps_what_runs(make_driver):
-    class DrainAfterFirst(Silent):
+    class DrainAfterFirst(Progress):
         def finished(self, planned, state, best_val_dsc, seconds):
             driver.draining = True
 
@@ -141,7 +143,7 @@ def test_draining_starts_nothing_new_and_keeps_what_runs(make_driver):
 
 
 def test_an_interrupt_gives_all_leases_back(make_driver, database):
-    class Interrupt(Silent):
+    class Interrupt(Progress):
         def epoch(self, planned, record):
             raise KeyboardInterrupt
 
@@ -156,7 +158,7 @@ def test_two_drivers_share_a_study_without_training_twice(make_driver):
     first, second = ScriptedExecutor(places=1), ScriptedExecutor()
     driver = make_driver(first)
 
-    class OtherDriverMeanwhile(Silent):
+    class OtherDriverMeanwhile(Progress):
         done = False
 
         def epoch(self, planned, record):

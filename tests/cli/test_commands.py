@@ -124,11 +124,11 @@ def test_listings_are_json_on_request(tmp_path):
     }
 
 
-def test_results_hold_no_path_host_or_user(finished):
+def test_results_hold_no_path_host_or_user(finished, discs_data):
     import getpass
     import socket
 
     content = (finished / "lossbench-home" / "results.db").read_bytes()
-    for private in (str(finished), socket.gethostname()):
+    for private in (str(finished), str(discs_data), socket.gethostname()):
         assert private.encode() not in content
     assert f"/home/{getpass.getuser()}".encode() not in content

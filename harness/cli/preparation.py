@@ -50,7 +50,7 @@ def prepared_if_there(study: Study, folder: Path, home: Home, data: Path) -> lis
     for entry in study.dataset_entries:
         description = describe_entry(entry, folder)
         source = data if entry.simulate is None else _simulated_root(entry, home)
-        there = (source / (description.folder or description.name)).is_dir()
+        there = description.folder_in(source).is_dir()
         ready.append(_prepare_entry(entry, folder, home, data) if there else None)
     return ready
 
@@ -114,7 +114,7 @@ def _prepare_entry(entry: DatasetEntry, folder: Path, home: Home, data: Path) ->
     elif not data.is_dir():
         raise InputError(
             f"data folder {str(data)!r} does not exist; expected a folder there that holds "
-            f"{(description.folder or description.name)!r} (give it with --data)"
+            f"{description.name!r} (give it with --data)"
         )
     prepared = prepare_with_progress(description, data, home)
     return ReadyDataset(prepared, StudyDataset(prepared.name, prepared.fingerprint, description.split))

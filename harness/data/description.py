@@ -59,7 +59,7 @@ class DatasetDescription(StrictModel):
         name: Identifier, as used in study files.
         title: For readers of tables.
         layout: Name of a registered layout: ``files`` or the name of an archive's layout.
-        folder: Folder below the data root; the name if absent.
+        folders: Names that the dataset's folder may have below the data root, beside its own.
         channels: Names of the image channels, in order.
         classes: Foreground classes by index, 1 upwards without gaps.
         labels: Class index (0 is background) or ``ignore`` for every code stored in label maps.
@@ -74,7 +74,7 @@ class DatasetDescription(StrictModel):
     name: str = Field(pattern=r"^[A-Za-z0-9_.+-]+$")
     title: str
     layout: str
-    folder: str | None = None
+    folders: tuple[str, ...] = ()
     channels: tuple[str, ...] = Field(min_length=1)
     classes: dict[int, str] = Field(min_length=1)
     labels: dict[int, int | Literal["ignore"]]
@@ -95,6 +95,11 @@ class DatasetDescription(StrictModel):
         if (self.layout == "files") != (self.files is not None):
             raise ValueError("'files' patterns belong to the layout 'files', and that layout needs them")
         return self
+
+    def folder_in(self, data_root: Path) -> Path:
+        """Return the dataset's folder below ``data_root``: the first that exists, else by its own name."""
+        candidates = [data_root / name for name in (self.name, *self.folders)]
+        return next((folder for folder in candidates if folder.is_dir()), candidates[0])
 
     @property
     def n_classes(self) -> int:

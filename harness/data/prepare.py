@@ -153,9 +153,7 @@ def prepare(
     Raises:
         InputError: if files are missing or wrong; nothing is written then.
     """
-    source = data_root / (description.folder or description.name)
-    if source.name.endswith(".zip"):
-        raise InputError(f"dataset {description.name!r}: unpack {str(source)!r} first")
+    source = description.folder_in(data_root)
     found = find_cases(source, description)
     simulated = (source / "SIMULATED.json").exists()
     name = f"{description.name}-sim" if simulated else description.name

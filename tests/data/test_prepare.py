@@ -112,3 +112,11 @@ def test_order_moves_with_seed_and_epoch():
         tuple(BatchTable("ab" * 8, seed, 0).order(epoch, 50)) for seed in range(3) for epoch in range(3)
     }
     assert len(orders) == 9
+
+
+def test_a_folder_may_have_the_archives_own_name(discs, discs_data, tmp_path):
+    official = discs.model_copy(update={"folders": ("Task99_Discs",)})
+    shutil.copytree(discs_data / "discs", tmp_path / "Task99_Discs")
+    assert official.folder_in(tmp_path).name == "Task99_Discs"
+    assert official.folder_in(discs_data).name == "discs"
+    assert official.folder_in(tmp_path / "nowhere").name == "discs"

@@ -1,5 +1,6 @@
 """Put a study, its data, the database, an executor and a progress view together, and run."""
 
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -145,16 +146,15 @@ def _executor(options: RunOptions, device: str) -> Iterator[Executor]:
 
 
 def _ray_executor(options: RunOptions, device: str) -> Executor:
-    import os
-
     import torch
 
     from harness.scheduling.ray_pool import RayExecutor
 
     if device == "cpu":
         return RayExecutor(options.workers or len(os.sched_getaffinity(0)))
-    workers = options.workers or torch.cuda.device_count() * options.trials_per_gpu
-    return RayExecutor(workers, gpus_per_worker=1 / options.trials_per_gpu)
+    shares = torch.cuda.device_count() * options.trials_per_gpu
+    # More actors than shares would wait for a GPU for ever.
+    return RayExecutor(min(options.workers or shares, shares), gpus_per_worker=1 / options.trials_per_gpu)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -20,7 +20,6 @@ from harness.data.description import DatasetDescription
 from harness.data.layouts import find_cases
 from harness.data.normalise import fit, normalise
 from harness.data.read import read_case
-from harness.errors import InputError
 from harness.geometry import signed_distance_maps
 
 CACHE_VERSION = 1
@@ -259,7 +258,7 @@ def _source_digest(found: list[CaseFiles], source: Path, description: DatasetDes
 
 
 @contextmanager
-def _new_folder(target: Path) -> Any:
+def _new_folder(target: Path) -> Iterator[Path]:
     """Give a scratch folder beside ``target`` and move it there once the body has succeeded."""
     target.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))

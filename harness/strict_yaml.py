@@ -86,6 +86,14 @@ def _describe(problem: Any, model: type[BaseModel], document: Any, source: str) 
         return f"{where}: {key}: unknown key{hint}"
     if problem["type"] == "missing":
         return f"{where}: {key}: required key is missing"
+    if problem["type"] == "union_tag_invalid":
+        context = problem["ctx"]
+        known = [tag.strip(" '") for tag in context["expected_tags"].split(",")]
+        hint = nearest(context["tag"], known) or f"; known: {', '.join(known)}"
+        word = context["discriminator"].strip("'")
+        return f"{where}: {key}: unknown {word} {context['tag']!r}{hint}"
+    if problem["type"] == "union_tag_not_found":
+        return f"{where}: {key}: required key {problem['ctx']['discriminator']} is missing"
     value = problem["input"]
     told = isinstance(value, str) and repr(value) in message
     got = f" (got {value!r})" if isinstance(value, str | int | float) and not told else ""

@@ -2,13 +2,22 @@
 
 import inspect
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Union
 
-from pydantic import Discriminator, Field, PositiveFloat, PositiveInt, Tag, field_validator, model_validator
+from pydantic import (
+    Discriminator,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    Tag,
+    create_model,
+    field_validator,
+    model_validator,
+)
 
 from harness.data.splits import Split
 from harness.errors import InputError, nearest
-from harness.losses import LossSpec, parse_loss
+from harness.losses import ALPHA_SCHEDULES, LossSpec, Schedule, parse_loss
 from harness.models import build_model, find_model
 from harness.strict_yaml import StrictModel, read, validate
 from harness.training.protocol import Protocol
@@ -77,6 +86,18 @@ class ModelEntry(StrictModel):
         return {"name": self.name, **defaults, **self.options}
 
 
+# Each schedule with one key more: which loss of a longer sum alpha moves.
+_SCHEDULE_ENTRIES = tuple(
+    create_model(f"{schedule.__name__}Entry", __base__=schedule, on=(str | None, None))
+    for schedule in ALPHA_SCHEDULES.values()
+)
+AlphaEntry = Annotated[Union[_SCHEDULE_ENTRIES], Discriminator("schedule")]  # type: ignore[valid-type]  # noqa: UP007
+AlphaOrTune = Annotated[
+    Annotated[Literal["tune"], Tag("word")] | Annotated[AlphaEntry, Tag("a schedule")],
+    Discriminator(lambda value: "word" if isinstance(value, str) else "a schedule"),
+]
+
+
 class LossEntry(StrictModel):
     """One row of the comparison.
 
@@ -88,18 +109,21 @@ class LossEntry(StrictModel):
 
     loss: str | dict[str, Any] | tuple[str | dict[str, Any], ...]
     label: str = ""
-    alpha: Literal["tune"] | dict[str, Any] | None = None
+    alpha: AlphaOrTune | None = None
 
     @field_validator("loss")
     @classmethod
     def _known_loss(cls, value: Any) -> Any:
-        return _checked(value, None)
+        try:
+            parse_loss(value)
+        except InputError as error:
+            raise ValueError(str(error)) from None
+        return value
 
     @model_validator(mode="after")
     def _parsable(self) -> "LossEntry":
-        probe = {"schedule": "constant"} if isinstance(self.alpha, str) else self.alpha
         try:
-            spec = parse_loss(self.loss, probe)
+            spec = parse_loss(self.loss, {"schedule": "constant"} if self.tuned else self._schedule())
         except InputError as error:
             raise ValueError(str(error)) from None
         if not self.label:
@@ -113,7 +137,10 @@ class LossEntry(StrictModel):
 
     def spec(self) -> LossSpec:
         """Return the canonical loss of an entry whose alpha is fixed."""
-        return parse_loss(self.loss, None if isinstance(self.alpha, str) else self.alpha)
+        return parse_loss(self.loss, self._schedule())
+
+    def _schedule(self) -> dict[str, Any] | None:
+        return self.alpha.model_dump(exclude_none=True) if isinstance(self.alpha, Schedule) else None
 
 
 class Tuning(StrictModel):
@@ -152,14 +179,6 @@ class Study(StrictModel):
             if twice:
                 raise ValueError(f"{kind} {twice[0]!r} stands twice; give each its own")
         return self
-
-
-def _checked(value: Any, alpha: Any) -> Any:
-    try:
-        parse_loss(value, alpha)
-    except InputError as error:
-        raise ValueError(str(error)) from None
-    return value
 
 
 def load_study(name_or_path: str, overrides: tuple[str, ...] = ()) -> tuple[Study, Path]:

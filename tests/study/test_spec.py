@@ -64,6 +64,34 @@ def test_alpha_on_a_single_loss_is_refused():
 
 
 @pytest.mark.parametrize(
+    ("alpha", "sentence"),
+    [
+        (
+            "{schedule: rebalance, floor: 1.5}",
+            "alpha.floor: input should be less than or equal to 1 (got 1.5)",
+        ),
+        ("{schedule: rebalance, flor: 0.5}", "alpha.flor: unknown key; did you mean 'floor'?"),
+        ("{schedule: rebalnce}", "alpha: unknown schedule 'rebalnce'; did you mean 'rebalance'?"),
+        ("{floor: 0.5}", "alpha: required key 'schedule' is missing"),
+        ("{schedule: rebalance, step: -0.1, over: 0.5}", "alpha: step and over exclude each other"),
+        ("{schedule: constant, on: ce}", "alpha.on must name exactly one loss of gdl, boundary"),
+        ("tuned", "alpha: input should be 'tune' (got 'tuned')"),
+    ],
+)
+def test_alpha_is_checked_where_it_stands(alpha, sentence):
+    message = refused(GOOD.replace("loss: ce}", f"loss: gdl + boundary, alpha: {alpha}}}"))
+    assert message.startswith("demo.yaml:6:")
+    assert sentence in message
+    assert len(message.splitlines()) == 1
+
+
+def test_alpha_names_its_loss_in_a_longer_sum():
+    text = GOOD.replace("loss: ce}", "loss: gdl + boundary + ce, alpha: {schedule: constant, on: boundary}}")
+    spec = parse(text).losses[0].spec()
+    assert spec.terms[spec.on].name == "boundary"
+
+
+@pytest.mark.parametrize(
     ("old", "new", "sentence"),
     [
         ("seeds: 3", 'seeds: "3"', "input should be a valid integer"),

@@ -138,7 +138,7 @@ def _of(frame: pd.DataFrame, dataset: str, metric: str) -> pd.DataFrame:
 
 def _row_title(results: StudyResults, dataset: str) -> str:
     patients = results.patients[results.patients["dataset"] == dataset]["patient"].nunique()
-    return f"{results.titles[dataset]}, {patients} {results.part} patients"
+    return f"{dataset}, {patients} {results.part} patients"
 
 
 def _titles(results: StudyResults, metrics: list[str]) -> str:
@@ -163,7 +163,7 @@ def _alt(results: StudyResults, metrics: list[str]) -> str:
         .mean()
     )
     parts = [
-        f"{results.titles[dataset]}, {label}: {means[dataset, label]:.2f}"
+        f"{dataset}, {label}: {means[dataset, label]:.2f}"
         for dataset in results.datasets
         for label in results.labels
         if (dataset, label) in means.index

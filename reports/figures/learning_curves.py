@@ -49,7 +49,7 @@ def learning_curves(results: StudyResults) -> list[Drawing]:
                 axis.set_title(family)
                 _draw_panel(axis, own, members, look)
                 if place % columns == 0:
-                    axis.set_ylabel(f"{row_name(results, dataset)}\nvalidation DSC, better ↑")
+                    axis.set_ylabel(f"{row_name(dataset)}\nvalidation DSC, better ↑")
         label_epochs(axes)
     best = curves.groupby("label")["value"].max().reindex(results.labels).dropna()
     return [Drawing("learning_curves", "Learning curves", _caption(results), _alt(results, best), figure)]

@@ -59,7 +59,7 @@ def overlays(results: StudyResults) -> list[Drawing]:
         if shown:
             drawings.append(_draw(results, dataset, shown))
         else:
-            missing.append(results.titles[dataset])
+            missing.append(dataset)
     if not drawings:
         raise NothingToDraw(
             "No overlays: the prepared cache or the predictions of seed index 0 are not here "
@@ -86,8 +86,8 @@ def _shown_cases(results: StudyResults, dataset: str) -> list[_Shown]:
 
 def _draw(results: StudyResults, dataset: str, shown: list[_Shown]) -> Drawing:
     losses = len(results.losses)
-    per_row = min(losses, _COLUMNS - 1)
-    blocks = -(-losses // per_row)
+    blocks = -(-losses // (_COLUMNS - 1))
+    per_row = -(-losses // blocks)  # rows of equal length, not a full one and a rest
     with drawing_style():
         columns = max(_FEWEST_COLUMNS, per_row + 1)
         heights = _row_heights(shown, blocks, WIDTH / columns)
@@ -108,7 +108,7 @@ def _draw(results: StudyResults, dataset: str, shown: list[_Shown]) -> Drawing:
                 _draw_prediction(axis, case, label, look[label], named, with_bar=place % per_row == 0)
         _key(figure, any(int(case.pictures.truth.max()) > 1 for case in shown))
     name = "overlays-" + "".join(character if character.isalnum() else "-" for character in dataset)
-    title = f"Predictions on {results.titles[dataset]}"
+    title = f"Predictions on {dataset}"
     return Drawing(name, title, _caption(results, shown), _alt(results, dataset, shown), figure, image=True)
 
 
@@ -276,6 +276,6 @@ def _caption(results: StudyResults, shown: list[_Shown]) -> str:
 def _alt(results: StudyResults, dataset: str, shown: list[_Shown]) -> str:
     cases = "; ".join(f"{case.chosen.case} ({case.chosen.why})" for case in shown)
     return (
-        f"Predictions of {len(results.losses)} losses over image slices of {results.titles[dataset]}, with "
+        f"Predictions of {len(results.losses)} losses over image slices of {dataset}, with "
         f"true positives, false positives and false negatives tinted. Cases: {cases}."
     )

@@ -91,10 +91,9 @@ def short(label: str, limit: int = 30) -> str:
     return text if not text.startswith("_") else "\u200a" + text  # matplotlib hides legend labels with "_"
 
 
-def row_name(results: StudyResults, dataset: str) -> str:
-    """Return a dataset's title, or its name where the title is too long for the edge of a figure."""
-    title = one_line(results.titles[dataset])
-    return title if len(title) <= 26 else short(dataset)
+def row_name(dataset: str) -> str:
+    """Return a dataset's name for the edge of a figure."""
+    return short(dataset)
 
 
 def metric_label(results: StudyResults, name: str) -> str:

@@ -45,7 +45,7 @@ def training_losses(results: StudyResults) -> list[Drawing]:
                     whole_epochs(axis)
                     draw_band(axis, curve, LossStyle(style.colour, style.shade, "-", ""), "")
                 if place % columns == 0:
-                    axis.set_ylabel(f"{row_name(results, dataset)}\ntraining loss")
+                    axis.set_ylabel(f"{row_name(dataset)}\ntraining loss")
         label_epochs(axes)
     return [Drawing("training_losses", "Training losses", _caption(results), _alt(results), figure)]
 

@@ -50,7 +50,7 @@ def banners(results: StudyResults) -> list[Banner]:
             Banner("validation", "This study evaluates on validation patients: numbers are optimistic.")
         )
     if results.simulated:
-        names = [results.titles[name] for name in results.datasets if name.endswith("-sim")]
+        names = [name for name in results.datasets if name.endswith("-sim")]
         found.append(
             Banner("simulated", f"Simulated data: {', '.join(names)}. Nothing here is about real patients.")
         )
@@ -64,7 +64,7 @@ def failures(results: StudyResults) -> Listing:
     rows = []
     for trial in bad.itertuples():
         state = "collapsed" if trial.state == "done" else str(trial.state)
-        where = (results.titles[str(trial.dataset)], str(trial.label), str(trial.seed), str(trial.fold))
+        where = (str(trial.dataset), str(trial.label), str(trial.seed), str(trial.fold))
         rows.append((*where, state, str(trial.reason or "")))
     return Listing(("Dataset", "Loss", "Seed", "Fold", "What", "Reason"), tuple(rows))
 
@@ -121,7 +121,7 @@ def alpha_schedules(results: StudyResults) -> Listing:
         ends = [curve.iloc[0], curve.iloc[-1]]
         weights = [f"({end['region_weight']:.3g}, {end['boundary_weight']:.3g})" for end in ends]
         fold = str(trial.fold) if results.folds[str(trial.dataset)] > 1 else "–"
-        place = (str(trial.label), results.titles[str(trial.dataset)], fold)
+        place = (str(trial.label), str(trial.dataset), fold)
         rows[(*place, _schedule(trial.canonical), *weights)] = None
     columns = ("Loss", "Dataset", "Fold", "Schedule", "First epoch (w_R, w_B)", "Last epoch (w_R, w_B)")
     return Listing(columns, tuple(rows))

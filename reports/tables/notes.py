@@ -59,7 +59,7 @@ def patients_note(results: StudyResults, dataset: str) -> str:
     """Say how many patients a dataset's numbers rest on, and how it was divided."""
     runs = results.run_values[results.run_values["dataset"] == dataset]["patients"]
     if runs.empty:
-        return f"{results.titles[dataset]}: no complete run yet."
+        return f"{dataset}: no complete run yet."
     low, high = int(runs.min()), int(runs.max())
     number = f"{low}" if low == high else f"{low} to {high}"
     folds = results.folds[dataset]
@@ -70,7 +70,7 @@ def patients_note(results: StudyResults, dataset: str) -> str:
     else:
         where = f"N = {number} test patients, the same for all losses and seeds"
     overlap = f"; {folds} folds, whose training sets overlap" if folds > 1 else ""
-    return f"{results.titles[dataset]}: {where}{overlap}."
+    return f"{dataset}: {where}{overlap}."
 
 
 def checkpoint_note(results: StudyResults) -> str:
@@ -101,7 +101,7 @@ def undefined_note(results: StudyResults, datasets: Sequence[str]) -> str:
 
 def simulation_notes(results: StudyResults, datasets: Sequence[str]) -> list[str]:
     """Say which datasets are simulated."""
-    names = [results.titles[name] for name in datasets if name.endswith("-sim")]
+    names = [name for name in datasets if name.endswith("-sim")]
     if not names:
         return []
     everything = len(names) == len(datasets)
@@ -118,7 +118,7 @@ def _failure_notes(results: StudyResults, datasets: Sequence[str]) -> list[str]:
     if failed.empty:
         return ["No run collapsed or diverged."] if results.progress.complete else []
     kinds = [
-        f"{results.titles[dataset]}, {label}, seed {seed} ({'diverged' if diverged else 'collapsed'})"
+        f"{dataset}, {label}, seed {seed} ({'diverged' if diverged else 'collapsed'})"
         for dataset, label, seed, diverged in zip(
             failed["dataset"], failed["label"], failed["seed"], failed["diverged"], strict=True
         )

@@ -25,7 +25,7 @@ def main_table(results: StudyResults) -> Table:
         name="t1",
         caption=f"{_subject(results)} on {_part_words(results)}, by loss and dataset.",
         data=data,
-        group_title=lambda row: results.titles[row["dataset"]],
+        group_title=lambda row: str(row["dataset"]),
         notes=table_notes(results, results.datasets),
     )
 
@@ -55,7 +55,7 @@ def _class_table(results: StudyResults, dataset: str, number: int) -> Table:
     return _table(
         results,
         name=f"s{number}_{_file_name(dataset)}_classes",
-        caption=f"{_subject(results)} by class on {_part_words(results)} of {results.titles[dataset]}.",
+        caption=f"{_subject(results)} by class on {_part_words(results)} of {dataset}.",
         data=pd.concat(frames, ignore_index=True),
         group_title=lambda row: str(row["class_name"]),
         notes=table_notes(results, [dataset]),

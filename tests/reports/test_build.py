@@ -78,7 +78,7 @@ def test_page_shows_everything_it_should(report: WrittenReport, synthetic: Modul
     text = " ".join("".join(read(report.page).text).split())
     for needed in (
         "A made-up comparison",
-        "Simulated data: Heads (simulated)",
+        "Simulated data: heads-sim",
         synthetic.HOSTILE,
         "the loss was not finite in epoch 4",
         "validation DSC 0.012 is below 0.05",
@@ -172,7 +172,7 @@ class TestLooks:
             connection.execute(update(TrialRow).where(TrialRow.key.like("%-eyes")).values(canonical=kfold))
         page = self.build(database, finished, tmp_path)
         assert "42 of 63 trials have a result" in page
-        assert "Eyes: no complete run yet" in page
+        assert "eyes: no complete run yet" in page
 
     def test_one_seed_prints_no_spread(self, partial: Path, copy_of: Copy, tmp_path: Path) -> None:
         self.build(copy_of(partial), partial, tmp_path)

@@ -87,7 +87,7 @@ def test_notes_say_what_the_numbers_mean(table: Table) -> None:
         "best validation DSC",
         "policy 'worst'",
         "imputed: 0 of",
-        "SIMULATED data: Heads (simulated)",
+        "SIMULATED data: heads-sim",
         "neither is a test of a difference, and no inference was made here",
     ):
         assert needed in text

@@ -93,6 +93,8 @@ class Driver:
         self.progress = progress
         self.options = options
         self.draining = False
+        # Asked now, while the files on disk are those that were imported.
+        self._provenance = {**code_facts(), **machine_facts(), **command_facts()}
         self._running: dict[str, _Running] = {}
         self._postponed: deque[PlannedTrial] = deque()
         self._counts = {"trained": 0, "reused": 0, "failed": 0}
@@ -230,7 +232,7 @@ class Driver:
             epochs=[asdict(record) for record in event.epochs],
             scores=[asdict(score) for score in event.scores],
             artifacts=kept,
-            environment={**code_facts(), **machine_facts(), **command_facts(), **running.numerics},
+            environment={**self._provenance, **running.numerics},
         )
 
     def _artifact(self, key: str, name: str) -> ArtifactRecord:

@@ -2,9 +2,11 @@
 
 import json
 import os
+import random
 import signal
 import sqlite3
 import subprocess
+import time
 
 import pytest
 
@@ -54,3 +56,23 @@ def test_ctrl_c_drains_and_says_so(study_file, discs_data, tmp_path):
     assert "left; the same command goes on" in out
     states = json.loads(lossbench("status", "--json", cwd=tmp_path).stdout)["trials"]
     assert {row["state"] for row in states} == {"done", "waiting"}
+
+
+@pytest.mark.full
+def test_a_study_killed_again_and_again_equals_one_that_was_not(study_file, discs_data, tmp_path):
+    command = ["run", str(study_file), "--data", str(discs_data), "--local"]
+    command += ["--set", "seeds=4", "--set", "protocol.epochs=10"]
+    pause = random.Random(7)
+    for _ in range(6):
+        driver = subprocess.Popen([*LOSSBENCH, *command], cwd=tmp_path, stderr=subprocess.DEVNULL)
+        time.sleep(pause.uniform(4, 9))
+        driver.kill()
+        driver.wait()
+    done = lossbench(*command, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    with sqlite3.connect(tmp_path / "lossbench-home" / "results.db") as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        assert connection.execute("SELECT count(*) FROM trial WHERE state = 'done'").fetchone() == (8,)
+    (tmp_path / "whole").mkdir()
+    lossbench(*command, cwd=tmp_path / "whole")
+    assert stored_numbers(tmp_path) == stored_numbers(tmp_path / "whole")

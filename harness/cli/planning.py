@@ -6,8 +6,7 @@ from typing import Any
 from harness.cli.home import Home
 from harness.cli.preparation import ReadyDataset, describe_entry
 from harness.data.splits import folds
-from harness.errors import InputError
-from harness.store.database import Database, open_database
+from harness.store.database import Database, open_if_there
 from harness.store.summaries import known_trials, median_epoch_seconds, stale_reasons
 from harness.study.plan import PlannedTrial, cell_trials
 from harness.study.spec import DatasetEntry, LossEntry, Study
@@ -20,7 +19,7 @@ def plan_rows(
 
     Datasets whose files are not here are planned too; their trials have no keys yet.
     """
-    database = _database_if_there(home)
+    database = open_if_there(home.database_url)
     rows = []
     for entry, dataset in zip(study.dataset_entries, ready, strict=True):
         description = describe_entry(entry, folder)
@@ -78,12 +77,3 @@ def _stale_note(study: Study, loss: LossEntry, planned: list[PlannedTrial], data
     canonical = {each.trial.key: each.trial.canonical() for each in planned}
     count, changed = stale_reasons(database, study.study, loss.label, planned[0].dataset, canonical)
     return f"{count} stale: {', '.join(changed)} changed" if count else ""
-
-
-def _database_if_there(home: Home) -> Database | None:
-    try:
-        return open_database(home.database_url)
-    except InputError as error:
-        if "no results" in str(error):
-            return None
-        raise

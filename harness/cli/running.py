@@ -18,7 +18,7 @@ from harness.metrics import METRICS
 from harness.scheduling.driver import Driver, DriverOptions, Folders, Summary, record_of
 from harness.scheduling.executor import Executor, InlineExecutor
 from harness.scheduling.trial_source import JoinedSources, PlanSource, TrialSource
-from harness.store.database import Database, open_database
+from harness.store.database import Database, open_database, open_if_there
 from harness.store.ownership import new_owner
 from harness.store.trials import TrialStore
 from harness.study.plan import fixed_trials, schedule_warnings
@@ -40,9 +40,10 @@ def run_study(name: str, overrides: tuple[str, ...], home: Home, data: Path, opt
     """Train what the study still lacks and return what was done."""
     study, folder = load_study(name, overrides)
     device = _device(options.device)
-    database = open_database(home.database_url, create=True)
+    open_if_there(home.database_url)  # a database of another version is refused before data is prepared
     ready = prepare_study(study, folder, home, data)
     _check_partitions(study, ready)
+    database = open_database(home.database_url, create=True)
     store = TrialStore(database, new_owner())
     study_id = _register(store, study, ready)
     for warning in [*schedule_warnings(study), *split_warnings(ready)]:

@@ -6,7 +6,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError
 
@@ -66,19 +66,34 @@ def open_database(url: str, create: bool = False) -> Database:
         create: Create the database and its tables where there are none.
 
     Raises:
+        InputError: if it is not there, cannot be opened, is none of ours, or has another version.
+    """
+    database = open_if_there(url)
+    if database is None:
+        if not create:
+            raise InputError(f"no results in database {_shown(url)}; run a study first, or give another --db")
+        engine = _engine(url)
+        with _as_input_error(url):
+            upgrade(engine)
+        database = Database(engine)
+    return database
+
+
+def open_if_there(url: str) -> Database | None:
+    """Open a results database, or return None where there is none yet; nothing is written.
+
+    Raises:
         InputError: if it cannot be opened, is none of ours, or has another version.
     """
-    engine = _engine(url, create)
-    try:
+    if _file_is_missing(url):
+        return None
+    engine = _engine(url)
+    with _as_input_error(url):
         found = _version(engine)
-        if found is None and _is_empty(engine):
-            if not create:
-                raise InputError(_nothing_there(url))
-            upgrade(engine)
-        elif found != SCHEMA_VERSION:
-            raise InputError(_wrong_version(found, url))
-    except DatabaseError as error:
-        raise InputError(f"cannot open database {_shown(url)}: {error.orig}") from error
+        if found is None and not inspect(engine).get_table_names():
+            return None
+    if found != SCHEMA_VERSION:
+        raise InputError(_wrong_version(found, url))
     return Database(engine)
 
 
@@ -98,16 +113,16 @@ def upgrade_database(url: str) -> tuple[str | None, str]:
     Raises:
         InputError: if it is newer than this program, none of ours, or cannot be opened.
     """
-    engine = _engine(url, create=False)
-    try:
+    if _file_is_missing(url):
+        raise InputError(f"no database {_shown(url)}; give another --db")
+    engine = _engine(url)
+    with _as_input_error(url):
         found = _version(engine)
-        if (found is None and not _is_empty(engine)) or (found or "") > SCHEMA_VERSION:
+        ours = found is not None or not inspect(engine).get_table_names()
+        if not ours or (found or "") > SCHEMA_VERSION:
             raise InputError(_wrong_version(found, url))
         upgrade(engine)
-    except DatabaseError as error:
-        raise InputError(f"cannot open database {_shown(url)}: {error.orig}") from error
-    finally:
-        engine.dispose()
+    engine.dispose()
     return found, SCHEMA_VERSION
 
 
@@ -120,13 +135,24 @@ def alembic_config() -> "Config":
     return config
 
 
-def _engine(url: str, create: bool) -> Engine:
+def _parsed(url: str) -> URL:
     try:
-        parsed = make_url(url)
+        return make_url(url)
     except ArgumentError:
         raise InputError(
             "the database URL cannot be read; expected for example sqlite:///lossbench-home/results.db"
         ) from None
+
+
+def _file_is_missing(url: str) -> bool:
+    parsed = _parsed(url)
+    if not parsed.drivername.startswith("sqlite") or parsed.database in {None, "", ":memory:"}:
+        return False
+    return not Path(str(parsed.database)).exists()
+
+
+def _engine(url: str) -> Engine:
+    parsed = _parsed(url)
     if not parsed.drivername.startswith("sqlite"):
         try:
             return create_engine(parsed)
@@ -134,15 +160,21 @@ def _engine(url: str, create: bool) -> Engine:
             raise InputError(
                 f"no database driver {parsed.drivername!r} is installed; install it with pip, or use sqlite"
             ) from None
-    if parsed.database and parsed.database != ":memory:":
-        path = Path(parsed.database)
-        if not create and not path.exists():
-            raise InputError(_nothing_there(url))
-        path.parent.mkdir(parents=True, exist_ok=True)
+    if parsed.database:
+        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(parsed, connect_args={"timeout": BUSY_TIMEOUT_SECONDS})
     event.listen(engine, "connect", _configure_sqlite)
     event.listen(engine, "begin", _begin_immediate)
     return engine
+
+
+@contextmanager
+def _as_input_error(url: str) -> Iterator[None]:
+    """Say in one sentence that a database cannot be opened."""
+    try:
+        yield
+    except DatabaseError as error:
+        raise InputError(f"cannot open database {_shown(url)}: {error.orig}") from error
 
 
 def _configure_sqlite(connection: Any, _record: Any) -> None:
@@ -164,14 +196,6 @@ def _version(engine: Engine) -> str | None:
     with engine.connect() as connection:
         found = connection.exec_driver_sql(f"SELECT version_num FROM {VERSION_TABLE}").scalar()
     return None if found is None else str(found)
-
-
-def _is_empty(engine: Engine) -> bool:
-    return not inspect(engine).get_table_names()
-
-
-def _nothing_there(url: str) -> str:
-    return f"no results in database {_shown(url)}; run a study first, or give another --db"
 
 
 def _wrong_version(found: str | None, url: str) -> str:

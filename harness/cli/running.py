@@ -79,7 +79,7 @@ def _check_partitions(study: Study, ready: list[ReadyDataset]) -> None:
 
 
 def _register(store: TrialStore, study: Study, ready: list[ReadyDataset]) -> int:
-    study_id = store.register_study(study.study, study.title, _resolved(study))
+    study_id = store.register_study(study.study, study.title, study.model_dump(mode="json"))
     for each in ready:
         store.register_dataset(dataset_record(each.prepared))
     store.register_metrics(
@@ -95,16 +95,6 @@ def _register(store: TrialStore, study: Study, ready: list[ReadyDataset]) -> int
     datasets = [each.study_dataset for each in ready]
     store.register_trials(study_id, map(record_of, fixed_trials(study, datasets)), restart=True)
     return study_id
-
-
-def _resolved(study: Study) -> dict[str, Any]:
-    """Return the study as it is stored: manifests by file name, for folders name people and places."""
-    resolved = study.model_dump(mode="json")
-    resolved["datasets"] = [
-        {**entry.model_dump(mode="json", exclude_none=True), "dataset": Path(entry.dataset).name}
-        for entry in study.dataset_entries
-    ]
-    return resolved
 
 
 def _source(study: Study, ready: list[ReadyDataset], database: Database) -> TrialSource:

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, and_, delete, insert, select, update
 
 from harness.store.database import Database
 from harness.store.ownership import owner_is_gone
+from harness.store.privacy import document_without_paths, without_paths
 from harness.store.schema import (
     FINAL_STATES,
     ArtifactRow,
@@ -106,7 +107,8 @@ class TrialStore:
 
     def register_study(self, name: str, title: str, resolved: Mapping[str, Any]) -> int:
         """Insert or update a study; return its id."""
-        values = {"title": title, "resolved": dict(resolved), "updated": datetime.now(UTC)}
+        kept = document_without_paths(resolved)
+        values = {"title": title, "resolved": kept, "updated": datetime.now(UTC)}
         with self.database.write() as connection:
             return _upsert(connection, StudyRow, {"name": name}, values)
 
@@ -226,7 +228,10 @@ class TrialStore:
             )
 
     def fail(self, key: str, reason: str, traceback: str) -> None:
-        """Record that code or machine failed; the trial can be tried again."""
+        """Record that code or machine failed; the trial can be tried again.
+
+        Paths are cut to their last part: a database is shared, the names of folders are not.
+        """
         with self.database.write() as connection:
             connection.execute(
                 update(TrialRow)
@@ -235,8 +240,8 @@ class TrialStore:
                     state="failed",
                     lease_owner=None,
                     lease_expires=None,
-                    reason=reason,
-                    traceback=traceback,
+                    reason=without_paths(reason),
+                    traceback=without_paths(traceback),
                     finished=datetime.now(UTC),
                 )
             )

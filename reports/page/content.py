@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 from ruamel.yaml import YAML
 
+from harness.store.privacy import document_without_paths, without_paths
 from harness.store.schema import FINAL_STATES
-from reports.privacy import document_without_paths, without_paths
 from reports.results import StudyResults
 
 NUMERICS = ("device", "threads", "precision", "layout", "deterministic", "torch")

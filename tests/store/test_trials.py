@@ -134,9 +134,11 @@ def test_failed_trials_wait_for_a_request(store):
 
 def test_status_counts_and_reasons(store):
     store.claim("k1")
-    store.fail("k1", "ValueError: no", "traceback")
+    store.fail("k1", "ValueError: no in /data/jane/x.nii", 'File "/data/jane/code.py", line 3')
+    with store.database.read() as connection:
+        assert connection.scalar(select(TrialRow.traceback)) == 'File "code.py", line 3'
     assert trial_counts(store.database, "demo")[0]["state"] == "failed"
-    assert failures(store.database)[0]["reason"] == "ValueError: no"
+    assert failures(store.database)[0]["reason"] == "ValueError: no in x.nii"
     with pytest.raises(InputError, match="did you mean 'demo'"):
         trial_counts(store.database, "dem")
 

@@ -1,9 +1,10 @@
 """Segmentation losses, alpha schedules, and how study files write them.
 
-Here live the losses (one class each: ``distribution``, ``region``, ``boundary``, ``compound``), the
-schedules of the weight inside a compound (``alpha``), and the way from a study's words to a canonical
-specification and a module (``expression``). Tensors come in and a scalar goes out; files, datasets and
-trainers are unknown here.
+Here live the losses, one class each, by family: ``distribution``, ``region`` (with ``generalised_dice``,
+``lovasz`` and ``size``), ``boundary``, ``compound`` and ``lesion``; weighted sums (``combined``) and their
+well-known names (``aliases``); the schedules of the weight inside a sum (``alpha``); and the way from a
+study's words to a canonical specification and a module (``expression``). Tensors come in, and ``needs``
+says what may come in precomputed; a scalar goes out. Files, datasets and trainers are unknown here.
 
 Every module of this folder is imported below: a loss is known as soon as its file lies here.
 
@@ -17,10 +18,11 @@ import pkgutil
 for _module in pkgutil.iter_modules(__path__):
     importlib.import_module(f"{__name__}.{_module.name}")
 
+from harness.losses.aliases import ALIASES, Alias  # noqa: E402
 from harness.losses.alpha import ALPHA_SCHEDULES, Alpha, Schedule, unfinished  # noqa: E402
-from harness.losses.base import LOSSES, Loss, register  # noqa: E402
+from harness.losses.base import LOSSES, Loss, Relation, register  # noqa: E402
 from harness.losses.batch import Batch  # noqa: E402
-from harness.losses.compound import ALIASES, Alias, CombinedLoss  # noqa: E402
+from harness.losses.combined import CombinedLoss  # noqa: E402
 from harness.losses.expression import LossSpec, Term, parse_loss  # noqa: E402
 from harness.losses.plugins import load_entry_points  # noqa: E402
 
@@ -34,6 +36,7 @@ __all__ = [
     "CombinedLoss",
     "Loss",
     "LossSpec",
+    "Relation",
     "Schedule",
     "Term",
     "load_entry_points",

@@ -25,81 +25,96 @@ constructor may hand ``**options`` on to its base class: the base's parameters t
 
 import inspect
 import json
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, ClassVar, Literal, TypeAlias, TypeVar, get_args
 
 import torch
 from torch import Tensor, nn
 
 from harness.losses.batch import Batch
+from harness.losses.needs import Need
 from harness.registry import Registry
 
 Family: TypeAlias = Literal["distribution", "region", "boundary", "compound", "lesion"]
-Need: TypeAlias = Literal["distance_maps", "class_counts", "skeletons", "components"]
 
 BELONGS_TO_THE_DATASET = "ignore_label"
 """The one constructor argument that is no parameter of a loss."""
 
 
-class Loss(nn.Module):
+@dataclass(frozen=True)
+class Relation:
+    """An edge of the family tree: what a loss has to do with another one.
+
+    Attributes:
+        kind: ``equals`` (the loss, with ``parameters``, is ``factor`` times the other one with
+            ``other_parameters``; a test holds every such edge) or ``contains`` (the other one is a part
+            of its formula).
+        other: Name of the other loss.
+        parameters: Of this loss.
+        other_parameters: Of the other.
+        factor: See ``kind``.
+    """
+
+    kind: Literal["equals", "contains"]
+    other: str
+    parameters: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    other_parameters: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    factor: float = 1.0
+
+
+class Loss(nn.Module, ABC):
     """A segmentation loss, ``loss(logits, labels) -> scalar``, lower is better.
 
     Attributes:
         name: What study files call it.
         family: The kind of error it measures; reports group by it.
         needs: What it can take precomputed, as keyword arguments of the call. The caller may give
-            them or not: what is not given is computed from the labels of the batch.
+            them or not: what is not given is computed from the labels of the batch. Parameters may
+            change what an instance needs.
         reference: Paper, and equation where there is one.
+        relations: Its edges in the family tree.
+        partner: Whether it is meant as a part of a sum, not alone.
         ignore_label: Label of the pixels that get no value and no gradient. It belongs to the
             dataset, not to the loss: it is not among :meth:`defaults`.
     """
 
     name: ClassVar[str]
     family: ClassVar[Family]
-    needs: ClassVar[frozenset[Need]] = frozenset()
+    needs: frozenset[Need] = frozenset()
     reference: ClassVar[str]
+    relations: ClassVar[tuple[Relation, ...]] = ()
+    partner: ClassVar[bool] = False
 
     def __init__(self, *, ignore_label: int | None = None) -> None:
         super().__init__()
         self.ignore_label = ignore_label
 
-    def forward(
-        self,
-        logits: Tensor,
-        labels: Tensor,
-        *,
-        distance_maps: Tensor | None = None,
-        class_counts: Tensor | None = None,
-        skeletons: Tensor | None = None,
-        components: Tensor | None = None,
-    ) -> Tensor:
+    @property
+    def alpha_weights(self) -> tuple[float, float] | None:
+        """The weights (w_R, w_B) in force, if the loss moves any by itself; else None."""
+        return None
+
+    def forward(self, logits: Tensor, labels: Tensor, **needs: Tensor | None) -> Tensor:
         """Return the loss of a batch, in float32 (float64 logits stay float64), even under autocast.
 
         Args:
             logits: (B, C, H, W), any floating type, C >= 2 with the background as class 0.
             labels: (B, H, W), any integer type, in 0..C-1 or ``ignore_label``.
-            distance_maps: (B, C, H, W) signed distances, positive outside, in the unit of the map.
-            class_counts: (C,) pixels per class in the training cases.
-            skeletons: (B, C, H, W) skeletons of the labels.
-            components: (B, C, H, W) numbered components of the labels, 0 outside.
+            **needs: What was computed in advance, by the names and in the shapes of
+                :mod:`harness.losses.needs`. What the loss does not need is left aside.
 
         Raises:
             ValueError: if shapes, types or (on the CPU) labels do not fit.
         """
         with torch.autocast(logits.device.type, enabled=False):
-            batch = Batch.of(
-                logits,
-                labels,
-                self.ignore_label,
-                distance_maps=distance_maps,
-                class_counts=class_counts,
-                skeletons=skeletons,
-                components=components,
-            )
-            return self.value(batch)
+            return self.value(Batch.of(logits, labels, self.ignore_label, **needs))
 
+    @abstractmethod
     def value(self, batch: Batch) -> Tensor:
         """Return the loss of a prepared batch; the one method that a loss has to write."""
-        raise NotImplementedError(f"{type(self).__name__} must define value(batch)")
 
     def set_epoch(self, epoch: int, epochs: int) -> None:
         """Hear that an epoch begins (of 0..epochs-1); most losses do not care."""
@@ -178,17 +193,17 @@ def between(name: str, value: float, low: float, high: float) -> float:
     return value
 
 
-Word = TypeVar("Word", bound=str)
+Choice = TypeVar("Choice", bound=str | int)
 
 
-def one_of(name: str, value: Word, choices: Any) -> Word:
-    """Return ``value``, which must be one of the words of the ``Literal`` type ``choices``.
+def one_of(name: str, value: Choice, choices: Any) -> Choice:
+    """Return ``value``, which must be one of the values of the ``Literal`` type ``choices``.
 
     Raises:
         ValueError: if it is not.
     """
     if value not in get_args(choices):
-        raise ValueError(f"{name} must be one of {', '.join(get_args(choices))} (got {value!r})")
+        raise ValueError(f"{name} must be one of {', '.join(map(str, get_args(choices)))} (got {value!r})")
     return value
 
 

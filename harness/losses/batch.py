@@ -5,15 +5,25 @@ are those of the formulas: z logits, y labels, p = softmax(z), t = one-hot of y,
 tp = sum p t, fp = sum p (1 - t), fn = sum (1 - p) t, P = sum p, V = sum t, over n pixels.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Generic, Literal, TypeAlias, TypeVar, overload
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from harness.geometry import signed_distance_maps
+from harness.losses.class_sums import class_sums
+from harness.losses.needs import (
+    MapName,
+    Need,
+    cells_of,
+    check_needs,
+    components_of,
+    distance_maps_of,
+    skeletons_of,
+)
 
 Reduce: TypeAlias = Literal["batch", "sample"]
 """The group of pixels that sums run over: the whole ``batch``, or each ``sample`` (image) by itself."""
@@ -56,17 +66,22 @@ class Region:
 
     Attributes:
         p: (B, C, H, W) probabilities of all classes, 0 at ignored pixels.
-        t: (B, C, H, W) one-hot labels of all classes, 0 at ignored pixels.
+        mask: (B, C, H, W) boolean one-hot labels of all classes, False at ignored pixels.
         n: Number of counted pixels of the group; shape () or (B, 1).
         reduce: The group.
         first: The first of the K kept classes, 0 or 1.
     """
 
     p: Tensor
-    t: Tensor
+    mask: Tensor
     n: Tensor | int
     reduce: Reduce
     first: int
+
+    @once
+    def t(self) -> Tensor:
+        """(B, C, H, W) one-hot labels as numbers."""
+        return self.mask.to(self.p.dtype)
 
     def sum(self, x: Tensor) -> Tensor:
         """Sum (B, C, H, W) over the pixels of each group and keep K classes.
@@ -75,20 +90,29 @@ class Region:
         """
         return x.sum((0, 2, 3) if self.reduce == "batch" else (2, 3))[..., self.first :]
 
-    @once
-    def tp(self) -> Tensor:
-        """Sum of p t."""
-        return self.sum(self.p * self.t)
+    def sum_inside(self, x: Tensor) -> Tensor:
+        """Sum (B, C, H, W) over those pixels of each group that carry the class, and keep K classes."""
+        return self.sum(torch.where(self.mask, x, 0.0))
 
     @once
+    def _sums(self) -> tuple[Tensor, Tensor]:
+        tp, P = class_sums(self.p, self.mask, self.reduce == "batch")
+        return tp[..., self.first :], P[..., self.first :]
+
+    @property
+    def tp(self) -> Tensor:
+        """Sum of p t."""
+        return self._sums[0]
+
+    @property
     def P(self) -> Tensor:
         """Sum of p."""
-        return self.sum(self.p)
+        return self._sums[1]
 
     @once
     def V(self) -> Tensor:
         """Sum of t: the number of pixels that carry the class; no gradient."""
-        return self.sum(self.t)
+        return self.sum(self.mask).to(self.p.dtype)
 
     @property
     def fp(self) -> Tensor:
@@ -115,8 +139,12 @@ class Region:
         without_label = self.V == 0
         if absent == "penalise":
             return torch.where(without_label, self.P / self.n, values).mean()
-        kept = (~without_label).sum().clamp(min=1)
-        return torch.where(without_label, 0.0, values).sum() / kept
+        return mean_where(~without_label, values)
+
+
+def mean_where(kept: Tensor, values: Tensor) -> Tensor:
+    """Average the kept values; 0, with the graph, if none is."""
+    return torch.where(kept, values, 0.0).sum() / kept.sum().clamp(min=1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,46 +155,57 @@ class Batch:
         z: (B, C, H, W) logits, float32 or float64; 0 at ignored pixels, so that these get no gradient.
         y: (B, H, W) labels, int64; 0 at ignored pixels.
         counted: (B, H, W) boolean, False at ignored pixels; None when every pixel counts.
-        distance_maps: (B, C, H, W) as given, or None.
-        class_counts: (C,) as given, or None.
-        skeletons: As given, or None.
-        components: As given, or None.
+        given: What was computed in advance, by its name in :mod:`harness.losses.needs`.
     """
 
     z: Tensor
     y: Tensor
     counted: Tensor | None = None
-    distance_maps: Tensor | None = None
-    class_counts: Tensor | None = None
-    skeletons: Tensor | None = None
-    components: Tensor | None = None
+    given: Mapping[Need, Tensor] = field(default_factory=lambda: MappingProxyType({}))
+    _regions: dict[tuple[Reduce, bool], Region] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
     def of(
         cls, logits: Tensor, labels: Tensor, ignore_label: int | None = None, **needs: Tensor | None
     ) -> "Batch":
-        """Check and prepare a batch; ``needs`` are the four optional attributes.
+        """Check and prepare a batch; ``needs`` become :attr:`given`.
 
         The range of the labels is checked on the CPU only: on a GPU the check would stall the queue at
         every step, and there CE's gather fails loudly on a label out of range.
 
         Raises:
             ValueError: if shapes or dtypes do not fit, or a label is out of range.
+            TypeError: if a need is unknown.
         """
-        _check_shapes(logits, labels, needs.get("distance_maps"), needs.get("class_counts"))
+        _check_shapes(logits, labels)
+        check_needs(needs, logits)
         z = logits if logits.dtype == torch.float64 else logits.float()
+        z = z.contiguous()  # over (B, H, W, C) every pass below would take twice as long
         y, counted = labels.long(), None
         if ignore_label is not None:
             counted = y != ignore_label
             y = y.masked_fill(~counted, 0)
             z = z.masked_fill(~counted.unsqueeze(1), 0.0)
         _check_range(y, logits.shape[1])
-        return cls(z, y, counted, **needs)
+        given: dict[Any, Tensor] = {name: need.detach() for name, need in needs.items() if need is not None}
+        return cls(z, y, counted, given)
+
+    @property
+    def C(self) -> int:
+        """Number of classes, background included."""
+        return self.z.shape[1]
 
     @once
     def n(self) -> Tensor | int:
         """Number of counted pixels in the batch, at least 1."""
         return max(self.y.numel(), 1) if self.counted is None else self.counted.sum().clamp(min=1)
+
+    @once
+    def n_per_image(self) -> Tensor | int:
+        """Number of counted pixels in each image, at least 1: a number or (B, 1)."""
+        if self.counted is None:
+            return max(self.y[0].numel(), 1)
+        return self.counted.sum((1, 2)).clamp(min=1)[:, None]
 
     @once
     def y_or_none(self) -> Tensor:
@@ -180,33 +219,96 @@ class Batch:
         return p if self.counted is None else p * self.counted.unsqueeze(1)
 
     @once
+    def mask(self) -> Tensor:
+        """(B, C, H, W) one-hot labels, boolean, False at ignored pixels."""
+        classes = torch.arange(self.C, device=self.y.device)
+        return self.y_or_none.unsqueeze(1) == classes.view(1, -1, 1, 1)
+
+    @once
     def t(self) -> Tensor:
-        """(B, C, H, W) one-hot labels, 0 at ignored pixels."""
-        t = torch.empty_like(self.z, requires_grad=False)
-        for label in range(t.shape[1]):
-            t[:, label] = self.y_or_none == label
-        return t
+        """(B, C, H, W) one-hot labels as numbers, 0 at ignored pixels."""
+        return self.mask.to(self.z.dtype)
+
+    @once
+    def log_p(self) -> Tensor:
+        """(B, C, H, W) log-probabilities, finite for finite logits (meaningless at ignored pixels)."""
+        return F.log_softmax(self.z, dim=1)
+
+    @once
+    def log_not_p(self) -> Tensor:
+        """(B, C, H, W) ln(1 - p), finite for finite logits (meaningless at ignored pixels)."""
+        if self.C == 2:
+            return self.log_p.flip(1)
+        classes = torch.arange(self.C, device=self.z.device).view(1, -1, 1, 1)
+        others = [torch.logsumexp(self.log_p.masked_fill(classes == c, -torch.inf), 1) for c in range(self.C)]
+        return torch.stack(others, 1)
 
     @once
     def log_p_y(self) -> Tensor:
         """(B, H, W) log-probability of the true class (meaningless at ignored pixels)."""
-        return F.log_softmax(self.z, dim=1).gather(1, self.y.unsqueeze(1)).squeeze(1)
+        return self.log_p.gather(1, self.y.unsqueeze(1)).squeeze(1)
 
     @once
-    def phi(self) -> Tensor:
-        """(B, C, H, W) signed distance maps: as given, else of the labels with unit spacing."""
-        if self.distance_maps is not None:
-            return self.distance_maps.detach().to(self.z)
-        with torch.no_grad():
-            images = self.y_or_none.cpu().numpy()
-            maps = [signed_distance_maps(image, self.z.shape[1], (1.0, 1.0)) for image in images]
-            return torch.stack([torch.from_numpy(phi) for phi in maps]).to(self.z)
+    def p_y(self) -> Tensor:
+        """(B, H, W) probability of the true class, 0 at ignored pixels."""
+        return torch.where(self.mask, self.p, 0.0).sum(1)
 
     @once
     def f(self) -> Tensor:
         """(C,) pixels per class in the training cases: as given, else those of this batch."""
-        counts = self.t.sum((0, 2, 3)) if self.class_counts is None else self.class_counts.detach()
-        return counts.to(self.z)
+        counts = self.given.get("class_counts")
+        return (self.mask.sum((0, 2, 3)) if counts is None else counts).to(self.z)
+
+    @once
+    def spacing(self) -> Tensor:
+        """(B, 2 or 3) size of a pixel: as given, else 1."""
+        given = self.given.get("spacing")
+        if given is None:
+            return self.z.new_ones(len(self.z), 2)
+        return given.to(self.z).expand(len(self.z), given.shape[-1])
+
+    def maps(self, name: MapName = "distance_maps") -> Tensor:
+        """Return signed distance maps (B, C, H, W): as given, else of the labels, see ``spacing``."""
+        maps = self.given.get(name)
+        if maps is None:
+            maps = distance_maps_of(name, self.y_or_none, self.C, self.spacing)
+        return maps.to(self.z)
+
+    def half_step(self, name: MapName = "distance_maps") -> Tensor:
+        """Return h (B, 1, 1, 1), half the smallest spacing: what the maps fall short of the distance."""
+        if name.startswith("voxel"):
+            return self.z.new_full((len(self.z), 1, 1, 1), 0.5)
+        axes = self.spacing if name.endswith("3d") else self.spacing[:, -2:]
+        return axes.amin(1).view(-1, 1, 1, 1) / 2
+
+    @once
+    def distances(self) -> Tensor:
+        """(B, C, H, W) distance from every pixel to the other side of the class's boundary, in mm.
+
+        Between pixel centres; 0 in an image that lacks the class or is filled by it.
+        """
+        phi = self.maps()
+        return torch.where(phi == 0, 0.0, phi.abs() + self.half_step())
+
+    @once
+    def components(self) -> Tensor:
+        """(B, H, W) component numbers, int64, 0 in the background: as given, else of the labels."""
+        given = self.given.get("components")
+        return components_of(self.y_or_none, self.C) if given is None else given.long()
+
+    @once
+    def cells(self) -> Tensor:
+        """(B, C, H, W) number of the nearest component of the class, int64: as given, else computed."""
+        given = self.given.get("cells")
+        if given is not None:
+            return given.long()
+        return cells_of(self.y_or_none, self.components, self.C, self.spacing)
+
+    @once
+    def skeletons(self) -> Tensor:
+        """(B, H, W) tube around the skeleton of the foreground, boolean: as given, else computed."""
+        given = self.given.get("skeletons")
+        return skeletons_of(self.y_or_none, self.C) if given is None else given.bool()
 
     def mean(self, x: Tensor) -> Tensor:
         """Average (B, H, W) over the counted pixels."""
@@ -214,13 +316,14 @@ class Batch:
 
     def region(self, reduce: Reduce, include_background: bool) -> Region:
         """Return the sums per class, without class 0 unless ``include_background``."""
-        n: Tensor | int = self.n
-        if reduce == "sample":
-            n = self.y[0].numel() if self.counted is None else self.counted.sum((1, 2)).clamp(min=1)[:, None]
-        return Region(self.p, self.t, n, reduce, 0 if include_background else 1)
+        key = reduce, include_background
+        if key not in self._regions:
+            n = self.n if reduce == "batch" else self.n_per_image
+            self._regions[key] = Region(self.p, self.mask, n, reduce, 0 if include_background else 1)
+        return self._regions[key]
 
 
-def _check_shapes(logits: Tensor, labels: Tensor, maps: Tensor | None, counts: Tensor | None) -> None:
+def _check_shapes(logits: Tensor, labels: Tensor) -> None:
     if logits.dim() != 4 or not logits.is_floating_point():
         raise ValueError(
             f"logits must be floating point (B, C, H, W) (got {logits.dtype} {tuple(logits.shape)})"
@@ -236,12 +339,6 @@ def _check_shapes(logits: Tensor, labels: Tensor, maps: Tensor | None, counts: T
         raise ValueError(f"labels must be (B, H, W) = {expected} (got {tuple(labels.shape)})")
     if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
         raise ValueError(f"labels must be integers (got {labels.dtype})")
-    if maps is not None and maps.shape != logits.shape:
-        raise ValueError(
-            f"distance_maps must be (B, C, H, W) = {tuple(logits.shape)} (got {tuple(maps.shape)})"
-        )
-    if counts is not None and counts.shape != (classes,):
-        raise ValueError(f"class_counts must be (C,) = ({classes},) (got {tuple(counts.shape)})")
 
 
 def _check_range(y: Tensor, classes: int) -> None:

@@ -1,118 +1,28 @@
-"""Losses made of several parts: weighted sums of any losses, their well-known names, and exp-log."""
+"""Losses made of several parts whose formula is more than a sum of registered losses."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from types import MappingProxyType
+from typing import ClassVar, Literal, TypeAlias
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from harness.losses.alpha import Schedule
-from harness.losses.base import Loss, at_least, clamped_power, inverse_frequency, one_of, positive, register
-from harness.losses.batch import Batch, Reduce
+from harness.losses.base import (
+    Loss,
+    Relation,
+    at_least,
+    between,
+    clamped_power,
+    inverse_frequency,
+    one_of,
+    positive,
+    register,
+)
+from harness.losses.batch import Absent, Batch, Reduce
+from harness.losses.boundary import HausdorffDT
+from harness.losses.distribution import Focal
+from harness.losses.region import Dice
 
-
-class CombinedLoss(nn.Module):
-    """L = sum of weight x loss, of one or several losses, with an optional alpha that moves.
-
-    Without ``alpha`` the weights stay. With it, the loss at index ``on`` is L_B and all others together
-    are L_R: their weights are multiplied by w_B and w_R, which :meth:`set_epoch` sets. Softmax,
-    one-hot labels and the sums over them are computed once for all parts. One loss of weight 1 gives
-    the bits of that loss alone.
-
-    Args:
-        losses: The parts, with the same ``ignore_label``: subclasses of :class:`Loss`, or other modules
-            with the attributes ``name``, ``family``, ``needs`` and ``reference``.
-        weights: One base weight per part; 1 each by default.
-        alpha: Schedule of the weights.
-        on: Index of the part that alpha moves.
-    """
-
-    needs: frozenset[str]
-    """What any part can take precomputed."""
-    current: Tensor
-    """The weights in force. A buffer, not floats: compiled steps and captured graphs see it change."""
-
-    def __init__(
-        self,
-        losses: Sequence[nn.Module],
-        weights: Sequence[float] | None = None,
-        *,
-        alpha: Schedule | None = None,
-        on: int | None = None,
-    ) -> None:
-        super().__init__()
-        self.losses = nn.ModuleList(losses)
-        self.base_weights = tuple(weights) if weights is not None else (1.0,) * len(losses)
-        self.alpha, self.on = alpha, on
-        if not losses or len(self.base_weights) != len(losses):
-            raise ValueError(f"expected one weight per loss (got {len(self.base_weights)} for {len(losses)})")
-        if alpha is not None and (on is None or len(losses) < 2 or not 0 <= on < len(losses)):
-            raise ValueError(f"alpha needs at least 2 losses and the index of the one it moves (got {on})")
-        self.ignore_label = _common_ignore_label(losses)
-        self.needs = frozenset[str]().union(*(_needs(loss) for loss in losses))
-        self._alpha_weights = None if alpha is None else alpha.weights(0, 1)
-        self.register_buffer("current", torch.tensor(self._weights()), persistent=False)
-
-    @property
-    def alpha_weights(self) -> tuple[float, float] | None:
-        """(w_R, w_B) in force, or None without alpha."""
-        return self._alpha_weights
-
-    def set_epoch(self, epoch: int, epochs: int) -> None:
-        """Put the weights of an epoch (of 0..epochs-1) into force; call it before every epoch."""
-        if self.alpha is not None:
-            self._alpha_weights = self.alpha.weights(epoch, epochs)
-            self.current.copy_(torch.tensor(self._weights()))
-        for loss in self.losses:
-            if isinstance(loss, Loss):
-                loss.set_epoch(epoch, epochs)
-
-    def forward(self, logits: Tensor, labels: Tensor, **needs: Tensor | None) -> Tensor:
-        """Return the weighted sum; each part sees only those of ``needs`` that it declares."""
-        given = {need: value for need, value in needs.items() if need in self.needs}
-        with torch.autocast(logits.device.type, enabled=False):
-            batch = Batch.of(logits, labels, self.ignore_label, **given)
-            values = [_value(loss, batch, logits, labels, given) for loss in self.losses]
-        weights = self.current.to(values[0])
-        total = weights[0] * values[0]
-        for weight, value in zip(weights[1:], values[1:], strict=True):
-            total = total + weight * value
-        return total
-
-    def extra_repr(self) -> str:
-        """Show the weights."""
-        moving = "" if self.alpha is None else f", alpha={self.alpha!r}, on={self.on}"
-        return f"weights={self.base_weights}{moving}"
-
-    def _weights(self) -> list[float]:
-        if self.alpha_weights is None:
-            return list(self.base_weights)
-        w_R, w_B = self.alpha_weights
-        return [weight * (w_B if index == self.on else w_R) for index, weight in enumerate(self.base_weights)]
-
-
-def _needs(loss: nn.Module) -> frozenset[str]:
-    needs: frozenset[str] = getattr(loss, "needs", frozenset())
-    return needs
-
-
-def _value(
-    loss: nn.Module, batch: Batch, logits: Tensor, labels: Tensor, given: Mapping[str, Tensor | None]
-) -> Tensor:
-    """Value of a part, from the shared batch unless the part brings a forward of its own."""
-    if isinstance(loss, Loss) and type(loss).forward is Loss.forward:
-        return loss.value(batch)
-    value: Tensor = loss(logits, labels, **{need: given[need] for need in _needs(loss) if need in given})
-    return value
-
-
-def _common_ignore_label(losses: Sequence[nn.Module]) -> int | None:
-    labels = {getattr(loss, "ignore_label", None) for loss in losses}
-    if len(labels) != 1:
-        raise ValueError(f"the losses of a sum must have the same ignore_label (got {labels})")
-    label: int | None = labels.pop()
-    return label
+TINY = 1e-7
+"""Distance that combo and unified focal keep from p = 0 and p = 1, as published."""
 
 
 @register
@@ -148,6 +58,7 @@ class ExpLog(Loss):
     family = "compound"
     needs = frozenset({"class_counts"})
     reference = "Wong et al., MICCAI 2018"
+    relations = (Relation("contains", "dice"), Relation("contains", "weighted_ce"))
 
     def __init__(
         self,
@@ -178,55 +89,307 @@ class ExpLog(Loss):
         return self.w_dice * dice_part + self.w_ce * ce_part
 
 
-@dataclass(frozen=True)
-class Alias:
-    """A well-known name for a sum of losses; it is replaced by the sum before anything else.
+@register
+class AnatomyNet(Loss):
+    """Dice + focal as AnatomyNet prints it: the *sum* of the Dice losses of all classes.
 
-    Attributes:
-        expression: The sum.
-        doc: What it is, for listings.
-        reference: Paper.
+    ::
+
+        L = C - sum_c (2 tp_c + eps) / (P_c + V_c + eps) + w_focal * focal
+
+    All classes by default, the background included, so that Dice is C times as strong as in
+    ``dice + 0.5*focal`` (alias ``dice_focal``). An absent class leaves the sum.
+
+    Reference: Zhu et al., Medical Physics 2019, with w_focal in {0.1, 0.5, 1}; 0.5 stands in later code of
+    the same first author. Elsewhere: the released repository trains the Dice part only (its focal
+    function is never called); its "DiceFocal" script weights tp by (1 - p)^2, yet another loss; MONAI's
+    DiceFocalLoss mixes a softmax Dice with a sigmoid focal.
+
+    Args:
+        w_focal: Weight of the focal loss.
+        gamma: Focus of the focal loss.
+        reduce: Group of the Dice part, ``batch`` or ``sample``.
+        include_background: Whether class 0 is one of the classes of the Dice part.
+        eps: Of the Dice part.
+        ignore_label: Label of the pixels to leave out.
     """
 
-    expression: str
-    doc: str
-    reference: str
+    name = "anatomynet"
+    family = "compound"
+    reference = "Zhu et al., Medical Physics 2019 (AnatomyNet)"
+    relations = (Relation("contains", "dice"), Relation("contains", "focal"))
+
+    def __init__(
+        self,
+        *,
+        w_focal: float = 0.5,
+        gamma: float = 2.0,
+        reduce: Reduce = "batch",
+        include_background: bool = True,
+        eps: float = 1e-5,
+        ignore_label: int | None = None,
+    ) -> None:
+        super().__init__(ignore_label=ignore_label)
+        self.w_focal = at_least("w_focal", w_focal, 0)
+        self.gamma = at_least("gamma", gamma, 0)
+        self.reduce = one_of("reduce", reduce, Reduce)
+        self.include_background = include_background
+        self.eps = positive("eps", eps)
+        self._focal = Focal(gamma=gamma, ignore_label=ignore_label)
+
+    def value(self, batch: Batch) -> Tensor:
+        """Sum_c (1 - D_c), averaged over groups, + w_focal focal."""
+        r = batch.region(self.reduce, self.include_background)
+        of_class = 1 - (2 * r.tp + self.eps) / (r.P + r.V + self.eps)
+        dice = torch.where(r.V > 0, of_class, 0.0).sum(-1).mean()
+        return dice + self.w_focal * self._focal.value(batch)
 
 
-ALIASES: Mapping[str, Alias] = MappingProxyType(
-    {
-        "dice_ce": Alias(
-            "dice + ce",
-            "Dice + CE, 1:1. nnU-Net returns CE - Dice coefficient: 1 less, the same gradient. "
-            "MONAI's DiceCELoss ignores include_background in its CE part, as we do.",
-            "Isensee et al., Nature Methods 2021 (nnU-Net)",
-        ),
-        "dice_focal": Alias(
-            "dice + 0.5*focal",
-            "Dice + 0.5 focal (gamma 2), with the mean of Dice over classes where the paper has the sum. "
-            "The released code trains the Dice part only; MONAI's DiceFocalLoss is 1:1 with a sigmoid focal.",
-            "Zhu et al., Medical Physics 2019 (AnatomyNet)",
-        ),
-        "gdl_boundary": Alias(
-            "gdl + boundary",
-            "Generalised Dice + boundary loss. Meant with an alpha: unweighted, the boundary term (in pixels "
-            "or millimetres) is 10 to 100 times the other at the start.",
-            "Kervadec et al., MIDL 2019",
-        ),
-        "dice_boundary": Alias(
-            "dice + boundary",
-            "Dice + boundary loss; meant with an alpha.",
-            "Kervadec et al., Medical Image Analysis 2021",
-        ),
-        "ce_boundary": Alias(
-            "ce + boundary",
-            "CE + boundary loss; meant with an alpha.",
-            "Kervadec et al., Medical Image Analysis 2021",
-        ),
-        "focal_boundary": Alias(
-            "focal + boundary",
-            "Focal + boundary loss; meant with an alpha.",
-            "Kervadec et al., Medical Image Analysis 2021",
-        ),
-    }
-)
+@register
+class Combo(Loss):
+    """Combo loss: binary cross entropy with a price for false negatives, and Dice.
+
+    ::
+
+        L = w_ce CE_b + (1 - w_ce) Dice
+        CE_b = mean over B, K, H, W of -[beta t ln p + (1 - beta) (1 - t) ln(1 - p)]
+
+    p is clamped to [1e-7, 1 - 1e-7] in CE_b; K = the foreground classes unless ``include_background``.
+    beta > 0.5 punishes false negatives more. w_ce = 0 is Dice.
+
+    Reference: Taghanaki et al., CMIG 2019, written there with -(1 - w_ce) times the Dice coefficient:
+    ours is larger by 1 - w_ce. Elsewhere: the released file has a sign error that *rewards* the
+    false-positive half of CE_b.
+
+    Args:
+        w_ce: Weight of CE_b, 0..1 (alpha of the paper).
+        beta: Weight of false negatives in CE_b, 0..1.
+        reduce: Group of the Dice part, ``batch`` or ``sample``.
+        include_background: Whether class 0 is one of the classes.
+        absent: What an absent class does in the Dice part; see
+            :class:`~harness.losses.region.RegionLoss`.
+        eps: Of the Dice part.
+        ignore_label: Label of the pixels to leave out.
+    """
+
+    name = "combo"
+    family = "compound"
+    reference = "Taghanaki et al., CMIG 2019"
+    relations = (Relation("equals", "dice", {"w_ce": 0.0}), Relation("contains", "ce"))
+
+    def __init__(
+        self,
+        *,
+        w_ce: float = 0.5,
+        beta: float = 0.5,
+        reduce: Reduce = "batch",
+        include_background: bool = False,
+        absent: Absent = "ignore",
+        eps: float = 1e-5,
+        ignore_label: int | None = None,
+    ) -> None:
+        super().__init__(ignore_label=ignore_label)
+        self.w_ce, self.beta = between("w_ce", w_ce, 0, 1), between("beta", beta, 0, 1)
+        self.reduce, self.include_background = reduce, include_background
+        self.absent, self.eps = absent, eps
+        self._dice = Dice(reduce=reduce, include_background=include_background, absent=absent, eps=eps)
+
+    def value(self, batch: Batch) -> Tensor:
+        """w_ce CE_b + (1 - w_ce) Dice."""
+        p = batch.p.clamp(TINY, 1 - TINY)
+        ce = -torch.where(batch.mask, self.beta * p.log(), (1 - self.beta) * (1 - p).log())
+        if batch.counted is not None:
+            ce = torch.where(batch.counted.unsqueeze(1), ce, 0.0)
+        ce_b = batch.region("batch", self.include_background).sum(ce).mean() / batch.n
+        return self.w_ce * ce_b + (1 - self.w_ce) * self._dice.value(batch)
+
+
+@register
+class UnifiedFocal(Loss):
+    """Unified focal loss, symmetric: focal cross entropy and focal Tversky with shared parameters.
+
+    ::
+
+        L = w_ce A + (1 - w_ce) R
+        A = 1/N sum_i sum_c v_c (1 - p_c)^gamma t_c (-ln p_c)      v_0 = 1 - delta, v_c = delta
+        T_c = (tp + s) / (tp + delta fn + (1 - delta) fp + s),  s = 1e-7
+        R = mean_c max(1 - T_c, 1e-6)^(1 - gamma)
+
+    p is clamped to [1e-7, 1 - 1e-7]. All classes, of which class 0 is the common one and the rest are
+    rare. A is a *sum* over classes and a mean over pixels.
+
+    Reference: Yeung et al., CMIG 2022; w_ce on A as in the paper (the official code puts it on R);
+    exponents gamma on A and 1 - gamma on R as in the official code. At the default gamma = w_ce = 0.5
+    the readings coincide. Elsewhere: the official code reduces per sample and has two classes; MONAI has
+    the asymmetric form only, applies no activation, takes delta = 0.7, and its A is half as large.
+
+    Args:
+        w_ce: Weight of A, 0..1 (lambda of the paper).
+        delta: Price of false negatives, 0..1.
+        gamma: Focus, 0..1.
+        reduce: Group of the sums of R, ``batch`` or ``sample``.
+        include_background: Whether class 0 is one of the classes.
+        absent: What an absent class does in R; see :class:`~harness.losses.region.RegionLoss`.
+        ignore_label: Label of the pixels to leave out.
+    """
+
+    name = "unified_focal"
+    family = "compound"
+    reference = "Yeung et al., CMIG 2022"
+    relations: ClassVar[tuple[Relation, ...]] = (
+        Relation("equals", "ce", {"w_ce": 1.0, "delta": 0.5, "gamma": 0.0}, factor=0.5),
+        Relation("contains", "focal"),
+        Relation("contains", "focal_tversky"),
+    )
+
+    def __init__(
+        self,
+        *,
+        w_ce: float = 0.5,
+        delta: float = 0.6,
+        gamma: float = 0.5,
+        reduce: Reduce = "batch",
+        include_background: bool = True,
+        absent: Absent = "ignore",
+        ignore_label: int | None = None,
+    ) -> None:
+        super().__init__(ignore_label=ignore_label)
+        self.w_ce = between("w_ce", w_ce, 0, 1)
+        self.delta, self.gamma = between("delta", delta, 0, 1), between("gamma", gamma, 0, 1)
+        self.reduce = one_of("reduce", reduce, Reduce)
+        self.include_background = include_background
+        self.absent = one_of("absent", absent, Absent)
+
+    def value(self, batch: Batch) -> Tensor:
+        """w_ce A + (1 - w_ce) R."""
+        return self.w_ce * self.A(batch) + (1 - self.w_ce) * self.R(batch)
+
+    def A(self, batch: Batch) -> Tensor:
+        """The cross-entropy part."""
+        p_y, common = batch.p_y.clamp(TINY, 1 - TINY), batch.y == 0
+        v = torch.where(common, 1 - self.delta, self.delta).to(p_y)
+        if not self.include_background:
+            v = v.masked_fill(common, 0.0)
+        return batch.mean(v * self.modulation(p_y, common) * -p_y.log())
+
+    def R(self, batch: Batch) -> Tensor:
+        """The Tversky part."""
+        r = batch.region(self.reduce, self.include_background)
+        T = (r.tp + TINY) / (r.tp + self.delta * r.fn + (1 - self.delta) * r.fp + TINY)
+        common = torch.arange(r.V.shape[-1], device=T.device) + r.first == 0
+        return r.mean(self.raised(1 - T, common), self.absent)
+
+    def modulation(self, p_y: Tensor, common: Tensor) -> Tensor:
+        """Factor of the cross entropy of a pixel whose true class is, or is not, the common one."""
+        return clamped_power(1 - p_y, self.gamma)
+
+    def raised(self, one_minus_T: Tensor, common: Tensor) -> Tensor:
+        """Power of the Tversky loss of a class that is, or is not, the common one."""
+        return clamped_power(one_minus_T, 1 - self.gamma)
+
+
+@register
+class AsymmetricUnifiedFocal(UnifiedFocal):
+    """Unified focal loss, asymmetric: the rare classes keep their full cross entropy.
+
+    ::
+
+        as the symmetric form, but (1 - p_c)^gamma in A for class 0 only,
+        and the power 1 - gamma in R for the rare classes only
+
+    Parameters and differences elsewhere: see :class:`UnifiedFocal`. The PyTorch port that the authors
+    link to has gamma = 0.2 in this class.
+
+    Reference: Yeung et al., CMIG 2022.
+    """
+
+    name = "asymmetric_unified_focal"
+    relations: ClassVar[tuple[Relation, ...]] = (
+        Relation("equals", "ce", {"w_ce": 1.0, "delta": 0.5, "gamma": 0.0}, factor=0.5),
+        Relation("equals", "unified_focal", {"gamma": 0.0}, {"gamma": 0.0}),
+        Relation("contains", "focal"),
+        Relation("contains", "focal_tversky"),
+    )
+
+    def modulation(self, p_y: Tensor, common: Tensor) -> Tensor:
+        """Focus on the common class only."""
+        return torch.where(common, super().modulation(p_y, common), 1.0)
+
+    def raised(self, one_minus_T: Tensor, common: Tensor) -> Tensor:
+        """Focus on the rare classes only."""
+        return torch.where(common, one_minus_T, super().raised(one_minus_T, common))
+
+
+Balance: TypeAlias = Literal["epoch", "step"]
+
+
+@register
+class DiceHausdorff(Loss):
+    """Hausdorff loss + l Dice, with l keeping both equally large.
+
+    ::
+
+        L = HD + l Dice
+        balance="epoch":  l = mean HD / mean Dice over the training batches of the epoch before;
+                          in the first epoch the ratio at its first batch, then frozen
+        balance="step":   l = HD / (Dice + 1e-5) of the same batch, without gradient
+
+    l is capped at 1e4. It is state: the running means and l are buffers, so that a checkpoint restores
+    them, and ``alpha_weights`` reports (l, 1) for every epoch. In step mode the value is always 2 HD:
+    its curve says nothing. Values are balanced, not gradients.
+
+    Used alone, in a loop that never calls ``set_epoch``, l stays at the ratio of the first batch.
+
+    Reference: Karimi and Salcudean, IEEE TMI 2020 (per epoch). Elsewhere: the 20-loss repository
+    balances per step.
+
+    Args:
+        balance: See above.
+        exponent: Of the distances in HD.
+        ignore_label: Label of the pixels to leave out.
+    """
+
+    name = "dice_hausdorff"
+    family = "compound"
+    needs = HausdorffDT.needs
+    reference = "Karimi and Salcudean, IEEE TMI 2020"
+    relations = (Relation("contains", "dice"), Relation("contains", "hausdorff"))
+    l: Tensor  # noqa: E741 -- as the paper calls it
+    totals: Tensor
+
+    def __init__(
+        self, *, balance: Balance = "epoch", exponent: float = 2.0, ignore_label: int | None = None
+    ) -> None:
+        super().__init__(ignore_label=ignore_label)
+        self.balance = one_of("balance", balance, Balance)
+        self.exponent = exponent
+        self._dice, self._hausdorff = Dice(), HausdorffDT(exponent=exponent)
+        self.register_buffer("l", torch.tensor(torch.nan, dtype=torch.float64))
+        self.register_buffer("totals", torch.zeros(2, dtype=torch.float64))  # of HD and Dice in this epoch
+
+    @property
+    def alpha_weights(self) -> tuple[float, float] | None:
+        """(l, 1), or None before the first batch."""
+        return None if bool(self.l.isnan()) else (float(self.l), 1.0)
+
+    def set_epoch(self, epoch: int, epochs: int) -> None:
+        """Take l from the means of the epoch that has ended, and begin new ones."""
+        if self.balance == "epoch" and bool(self.totals[1] > 0):
+            self.l.copy_(_ratio(self.totals[0], self.totals[1]))
+        self.totals.zero_()
+
+    def value(self, batch: Batch) -> Tensor:
+        """HD + l Dice."""
+        hd, dice = self._hausdorff.value(batch), self._dice.value(batch)
+        if torch.is_grad_enabled():  # a validation loss moves nothing
+            self._follow(hd.detach().double(), dice.detach().double())
+        return hd + torch.where(self.l.isnan(), 1.0, self.l).to(hd) * dice
+
+    def _follow(self, hd: Tensor, dice: Tensor) -> None:
+        ratio = _ratio(hd, dice + 1e-5) if self.balance == "step" else _ratio(hd, dice)
+        self.l.copy_(ratio if self.balance == "step" else torch.where(self.l.isnan(), ratio, self.l))
+        self.totals += torch.stack([hd, dice])
+
+
+def _ratio(hd: Tensor, dice: Tensor) -> Tensor:
+    return (hd / dice.clamp(min=1e-12)).clamp(max=1e4)

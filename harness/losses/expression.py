@@ -17,9 +17,10 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 from torch import nn
 
 from harness.errors import InputError, nearest
+from harness.losses.aliases import ALIASES
 from harness.losses.alpha import ALPHA_SCHEDULES, Alpha, Schedule
 from harness.losses.base import BELONGS_TO_THE_DATASET, constructor_parameters
-from harness.losses.compound import ALIASES, CombinedLoss
+from harness.losses.combined import CombinedLoss
 from harness.losses.plugins import find_loss
 from harness.strict_yaml import StrictModel, validate
 
@@ -103,10 +104,8 @@ class LossSpec(StrictModel):
 
     @property
     def needs(self) -> frozenset[str]:
-        """What the parts can take precomputed."""
-        return frozenset[str]().union(
-            *(getattr(find_loss(term.name)[1], "needs", frozenset()) for term in self.terms)
-        )
+        """What the parts, with their parameters, can take precomputed."""
+        return self.build().needs
 
     def build(self, ignore_label: int | None = None) -> CombinedLoss:
         """Return the loss as a module.

@@ -9,8 +9,9 @@ from typing import get_args
 from torch import nn
 
 from harness.errors import InputError, nearest
-from harness.losses.base import LOSSES, Family, Loss, Need
-from harness.losses.compound import ALIASES
+from harness.losses.aliases import ALIASES
+from harness.losses.base import LOSSES, Family, Loss
+from harness.losses.needs import Need
 
 GROUP = "lossbench.losses"
 """The entry-point group in which installed packages announce their losses."""

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from scipy import ndimage
 
 from harness.geometry import signed_distance_map, signed_distance_maps
 
@@ -39,6 +40,63 @@ def test_map_equals_the_definition_in_2d_and_3d_under_any_spacing(mask, data, of
     np.testing.assert_allclose(
         signed_distance_map(mask, spacing, offset), brute_force(mask, spacing, offset), atol=1e-4
     )
+
+
+def by_scipy(mask, spacing, offset="half"):
+    """The map in float64 from an independent distance transform, which takes two passes."""
+    if not mask.any() or mask.all():
+        return np.zeros(mask.shape)
+    outside = ndimage.distance_transform_edt(~mask, sampling=spacing)
+    inside = ndimage.distance_transform_edt(mask, sampling=spacing)
+    h = min(spacing) / 2
+    return np.where(mask, *{"half": (h - inside, outside - h), "kervadec": (1 - inside, outside)}[offset])
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    arrays.arrays(
+        np.uint8,
+        arrays.array_shapes(min_dims=2, max_dims=3, min_side=1, max_side=9),
+        elements=st.sampled_from([0, 0, 1, 2, 255]),
+    ),
+    st.integers(2, 4),
+    st.data(),
+    st.sampled_from(["half", "kervadec"]),
+)
+def test_maps_of_all_classes_equal_scipy_under_extreme_anisotropy(labels, n_classes, data, offset):
+    spacing = data.draw(st.tuples(*[st.floats(-4, 4).map(lambda power: 10.0**power)] * labels.ndim))
+    maps = signed_distance_maps(labels, n_classes, spacing, offset)
+    for label in range(n_classes):
+        expected = by_scipy(labels == label, spacing, offset)
+        shift = min(spacing) / 2 if offset == "half" else 1
+        # The error is relative to the distance, before the shift.
+        assert (np.abs(maps[label] - expected) <= 1e-6 * (np.abs(expected) + shift)).all()
+
+
+@pytest.mark.parametrize(
+    ("shape", "spacing"),
+    [((700, 900), (0.96, 1.13)), ((700, 900), (1, 1)), ((12, 256, 256), (3, 0.96, 0.96)), ((3, 2000), (5, 0.1))],
+)
+@pytest.mark.parametrize("content", ["one pixel", "corner", "all but one", "border", "noise"])
+def test_large_arrays_keep_a_relative_error_below_one_in_a_million(shape, spacing, content):
+    mask = np.zeros(shape, dtype=bool)
+    if content == "noise":
+        mask = np.random.default_rng(3).random(shape) < 1e-3
+    elif content == "border":
+        mask[..., :7] = True
+    else:
+        mask[(0,) * mask.ndim if content == "corner" else tuple(side // 3 for side in shape)] = True
+        if content == "all but one":
+            mask = ~mask
+    np.testing.assert_allclose(
+        signed_distance_map(mask, spacing), by_scipy(mask, spacing), rtol=1e-6, atol=1e-6 * min(spacing)
+    )
+
+
+@pytest.mark.parametrize("layout", [np.asfortranarray, lambda a: a[::-1, ::2], lambda a: a.swapaxes(0, 1)])
+def test_the_layout_in_memory_does_not_matter(layout):
+    mask = layout(np.random.default_rng(4).random((9, 14)) < 0.2)
+    np.testing.assert_allclose(signed_distance_map(mask, (3, 0.7)), by_scipy(mask, (3, 0.7)), rtol=1e-6)
 
 
 @settings(max_examples=60, deadline=None)

@@ -128,7 +128,10 @@ def test_a_part_with_a_forward_of_its_own_is_called_through_it(noise):
         name, family, reference = "doubled", "region", "nobody"
 
         def forward(self, logits, labels, **needs):
-            return 2 * logits.mean()
+            return 2 * super().forward(logits, labels, **needs)
+
+        def value(self, batch):
+            return batch.z.mean()
 
     logits, labels = noise()
     assert CombinedLoss([Doubled()])(logits, labels) == 2 * logits.mean()
@@ -142,6 +145,9 @@ def test_parts_hear_the_epoch():
 
         def set_epoch(self, epoch, epochs):
             heard.append((epoch, epochs))
+
+        def value(self, batch):
+            return batch.z.mean()
 
     CombinedLoss([Listening()]).set_epoch(3, 10)
     assert heard == [(3, 10)]

@@ -55,11 +55,23 @@ def test_canonical_form_is_complete_and_can_be_read_back():
     canonical = spec.canonical()
     assert canonical == {
         "terms": [
-            {"weight": 1.0, "name": "boundary", "parameters": {"include_background": False}},
+            {
+                "weight": 1.0,
+                "name": "boundary",
+                "parameters": {
+                    "offset": "half",
+                    "unit": "mm",
+                    "dimensions": 2,
+                    "normalise": False,
+                    "empty_penalty": 0.0,
+                    "include_background": False,
+                },
+            },
             {
                 "weight": 1.0,
                 "name": "gdl",
                 "parameters": {
+                    "weighting": "inverse_square",
                     "reduce": "batch",
                     "include_background": True,
                     "absent": "ignore",
@@ -105,7 +117,7 @@ def test_a_study_file_is_read_as_it_is():
         ("dice_ce", {}, "ce"),
         ("gdl + boundary", {"on": "gdl"}, "gdl"),
         ("dice_ce + boundary", {"on": "boundary"}, "boundary"),
-        ("dice + gdl + ce", {"on": "harness.losses.region:GeneralisedDice"}, "gdl"),
+        ("dice + gdl + ce", {"on": "harness.losses.generalised_dice:GeneralisedDice"}, "gdl"),
         ([{"name": "focal", "gamma": 1}, {"name": "focal", "gamma": 3}], {}, "focal"),
     ],
 )
@@ -159,7 +171,7 @@ def test_parameters_reach_the_module():
         ("dise", "unknown loss 'dise'; did you mean 'dice'?"),
         ("dice + bondary", "unknown loss 'bondary'; did you mean 'boundary'?"),
         ("dice_ec", "unknown loss 'dice_ec'; did you mean 'dice_ce'?"),
-        ("xyzzy", "unknown loss 'xyzzy'; known: boundary, "),
+        ("xyzzy", "unknown loss 'xyzzy'; known: anatomynet, "),
         ({"name": "focal", "gama": 3}, "loss 'focal': gama: unknown key; did you mean 'gamma'?"),
         ({"name": "focal", "gamma": -1}, "loss 'focal': gamma must be >= 0 (got -1)"),
         ({"name": "focal", "gamma": "3"}, "loss 'focal': gamma: input should be a valid number (got '3')"),
@@ -221,7 +233,8 @@ def test_mistakes_in_a_loss_are_named(form, message):
         (
             "dice + ce",
             {"start": 1},
-            "alpha needs a 'schedule', one of constant, increase, rebalance (got None)",
+            "alpha needs a 'schedule', one of constant, cosine, increase, linear, rebalance, step, "
+            "warm_start (got None)",
         ),
         ("dice + ce", "tune", "alpha must be a mapping such as {schedule: rebalance} (got 'tune')"),
         (

@@ -7,7 +7,11 @@ from hypothesis import strategies as st
 
 from harness.losses import LOSSES
 
-POINTWISE = [name for name in LOSSES if LOSSES[name].family in {"distribution", "region"}]
+POINTWISE = [
+    name
+    for name in LOSSES
+    if LOSSES[name].family in {"distribution", "region"} and "distance_maps" not in LOSSES[name].needs
+]
 
 
 @st.composite

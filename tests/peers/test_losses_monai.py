@@ -3,7 +3,6 @@
 import pytest
 import torch
 
-from harness.geometry import signed_distance_maps
 from harness.losses import LOSSES, parse_loss
 
 monai = pytest.importorskip("monai.losses", reason="MONAI is not installed (the 'test' extra)")
@@ -119,15 +118,67 @@ def test_dice_focal_of_monai_has_a_sigmoid_focal_part(batch):
 
 
 @pytest.mark.parametrize("include_background", [True, False])
-def test_boundary_with_maps_of_the_published_convention(batch, include_background):
-    """MONAI computes those at every step and knows no spacing; our own default is the half offset."""
-    classes = batch[0].shape[1]
-    maps = [signed_distance_maps(y.numpy(), classes, (1, 1), "kervadec") for y in batch[1]]
-    maps = torch.stack([torch.from_numpy(phi) for phi in maps])
-    loss = LOSSES["boundary"](include_background=include_background)
+def test_boundary_of_monai_has_the_published_zero_level(batch, include_background):
+    """It computes the maps at every step and knows no spacing; our own default is the half offset."""
+    published = LOSSES["boundary"](offset="kervadec", include_background=include_background)
     theirs = monai.BoundaryLoss(include_background=include_background, **SOFTMAX)
-    same(lambda z, y: loss(z, y, distance_maps=maps), theirs, batch)
-    assert loss(*batch) != loss(*batch, distance_maps=maps)
+    same(published, theirs, batch)
+    assert published(*batch) != LOSSES["boundary"](include_background=include_background)(*batch)
+    assert published(*batch) != published(*batch, spacing=torch.tensor([2.0, 2.0]))
+
+
+@pytest.mark.parametrize("reduce", ["batch", "sample"])
+@pytest.mark.parametrize(
+    ("name", "peer", "settings"),
+    [
+        ("squared_dice", "DiceLoss", {"squared_pred": True}),
+        ("tversky", "TverskyLoss", {"alpha": 0.3, "beta": 0.7}),
+        ("mcc", "MCCLoss", {}),
+    ],
+)
+def test_equal_formulas(batch, reduce, name, peer, settings):
+    theirs = getattr(monai, peer)(include_background=False, batch=reduce == "batch", **settings, **SOFTMAX)
+    same(LOSSES[name](reduce=reduce), theirs, batch)
+
+
+def test_eps_of_the_jaccard_form_of_monai_counts_half(batch):
+    """It stands beside twice the denominator."""
+    theirs = monai.DiceLoss(jaccard=True, include_background=False, batch=True, **SOFTMAX)
+    same(LOSSES["iou"](eps=5e-6), theirs, batch)
+
+
+def test_hausdorff_of_two_classes(batch):
+    """MONAI cuts at p > 0.5: the most probable class only if there are two."""
+    logits, labels = batch
+    theirs = monai.HausdorffDTLoss(include_background=False, **SOFTMAX)
+    if logits.shape[1] == 2:
+        same(LOSSES["hausdorff"](), theirs, batch)
+        unspaced = theirs(logits, labels.unsqueeze(1))
+        assert LOSSES["hausdorff"]()(logits, labels, spacing=torch.tensor([2.0, 1.0])) != unspaced
+    else:
+        assert abs(LOSSES["hausdorff"]()(*batch) - theirs(logits, labels.unsqueeze(1))) > 1e-3
+
+
+def test_cldice_of_one_image(batch):
+    """MONAI sums over the classes of each image and adds 1e-4 to the harmonic mean; 3 iterations."""
+    logits, labels = batch[0][:1, :2], batch[1][:1].clamp(max=1)
+    theirs = monai.SoftclDiceLoss(iter_=2, include_background=False, **SOFTMAX)
+    ours = LOSSES["cldice"](iterations=2)(logits, labels)
+    assert ours.item() == pytest.approx(theirs(logits, labels.unsqueeze(1)).item(), abs=1e-4)
+
+
+def test_unified_focal_of_monai_halves_the_cross_entropy(example):
+    """No activation, two classes, and the mean over the channels where the paper has their sum."""
+    logits, labels = example
+    theirs = monai.unified_focal_loss.AsymmetricUnifiedFocalLoss(
+        to_onehot_y=True, num_classes=2, gamma=0.5, delta=0.6
+    )
+    peer = theirs(logits.softmax(1), labels.unsqueeze(1)).item()
+    assert peer == pytest.approx(0.400633, abs=1e-5)
+    cross_entropy, tversky = (
+        LOSSES["asymmetric_unified_focal"](w_ce=w)(logits, labels).item() for w in (1.0, 0.0)
+    )
+    assert peer == pytest.approx(0.5 * (cross_entropy / 2 + tversky), abs=1e-5)
 
 
 def test_half_precision_dice_of_monai_saturates_where_ours_does_not():

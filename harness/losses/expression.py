@@ -107,6 +107,11 @@ class LossSpec(StrictModel):
         """What the parts, with their parameters, can take precomputed."""
         return self.build().needs
 
+    @property
+    def partner(self) -> bool:
+        """Whether it is a single loss that is meant as a part of a sum."""
+        return len(self.terms) == 1 and bool(getattr(find_loss(self.terms[0].name)[1], "partner", False))
+
     def build(self, ignore_label: int | None = None) -> CombinedLoss:
         """Return the loss as a module.
 

@@ -94,5 +94,7 @@ def schedule_warnings(study: Study) -> Iterator[str]:
         reason = unfinished(spec.alpha, protocol.epochs) if spec and spec.alpha else None
         if reason:
             yield f"loss {entry.label!r}: {reason}"
+        if spec and spec.partner:
+            yield f"loss {entry.label!r}: {spec.expression} is meant as a part of a sum; alone it may collapse"
     if study.seeds < 5:
         yield f"{study.seeds} seeds: differences between losses are exploratory below 5"

@@ -180,6 +180,16 @@ class Study(StrictModel):
                 raise ValueError(f"{kind} {twice[0]!r} stands twice; give each its own")
         return self
 
+    @model_validator(mode="after")
+    def _long_enough(self) -> "Study":
+        for entry in self.losses:
+            if isinstance(entry.alpha, Schedule):
+                try:
+                    entry.alpha.check(self.protocol.epochs)
+                except ValueError as error:
+                    raise ValueError(f"loss {entry.label!r}: {error}") from None
+        return self
+
 
 def load_study(name_or_path: str, overrides: tuple[str, ...] = ()) -> tuple[Study, Path]:
     """Read a study file.

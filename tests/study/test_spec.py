@@ -186,3 +186,20 @@ def test_schedules_that_cannot_take_effect_are_warned_about():
     assert "the learning rate cannot drop" in warnings
     assert "loss 'CE': alpha schedule 'rebalance' stops at 0.97" in warnings
     assert "3 seeds" in warnings
+
+
+def test_a_term_alone_is_warned_about():
+    assert "loss 'CE': boundary is meant as a part of a sum" in " ".join(
+        schedule_warnings(parse(GOOD.replace("loss: ce}", "loss: boundary}")))
+    )
+    assert "part of a sum" not in " ".join(
+        schedule_warnings(parse(GOOD.replace("loss: ce}", "loss: gdl + boundary}")))
+    )
+
+
+def test_a_schedule_that_is_longer_than_the_training_is_refused():
+    text = GOOD.replace("loss: ce}", "loss: gdl + boundary, alpha: {schedule: linear}}")
+    message = refused(text)
+    assert "loss 'CE': pause must be < 3, the last of 4 epochs (got 5)" in message
+    assert "pause_over" in message
+    parse(text.replace("epochs: 4", "epochs: 10"))

@@ -20,8 +20,8 @@ name                        shape           content
 ==========================  ==============  ==========================================================
 """
 
-from collections.abc import Mapping
-from typing import Literal, TypeAlias, get_args
+from collections.abc import Callable, Mapping
+from typing import Literal, TypeAlias, TypeVar, get_args
 
 import numpy as np
 import torch
@@ -82,7 +82,16 @@ def _check_spacing(spacing: Tensor, images: int) -> None:
         )
 
 
-@torch.compiler.disable  # numpy and compiled libraries
+Compute = TypeVar("Compute", bound=Callable[..., Tensor])
+
+
+def _untraced(compute: Compute) -> Compute:
+    """Keep torch.compile out of numpy and compiled libraries."""
+    untraced: Compute = torch.compiler.disable(compute)  # type: ignore[no-untyped-call]
+    return untraced
+
+
+@_untraced
 def distance_maps_of(name: MapName, images: Tensor, n_classes: int, spacing: Tensor) -> Tensor:
     """Return the signed distance maps (B, C, H, W), float32, of label maps (B, H, W).
 
@@ -106,14 +115,14 @@ def distance_maps_of(name: MapName, images: Tensor, n_classes: int, spacing: Ten
     return torch.from_numpy(np.stack(maps)).to(images.device)
 
 
-@torch.compiler.disable  # numpy and compiled libraries
+@_untraced
 def components_of(images: Tensor, n_classes: int) -> Tensor:
     """Return the component numbers (B, H, W), int64, of label maps (B, H, W)."""
     numbers = [components(image, n_classes) for image in _arrays(images)]
     return torch.from_numpy(np.stack(numbers)).to(images.device, torch.int64)
 
 
-@torch.compiler.disable  # numpy and compiled libraries
+@_untraced
 def cells_of(images: Tensor, numbers: Tensor, n_classes: int, spacing: Tensor) -> Tensor:
     """Return the cells (B, C, H, W), int64, of label maps (B, H, W) and their component numbers."""
     cells = np.zeros((len(images), n_classes, *images.shape[1:]), dtype=np.int64)
@@ -124,7 +133,7 @@ def cells_of(images: Tensor, numbers: Tensor, n_classes: int, spacing: Tensor) -
     return torch.from_numpy(cells).to(images.device)
 
 
-@torch.compiler.disable  # numpy and compiled libraries
+@_untraced
 def skeletons_of(images: Tensor, n_classes: int) -> Tensor:
     """Return the skeleton tubes (B, H, W), boolean, of the foreground of label maps (B, H, W)."""
     tubes = [skeleton_tube((image > 0) & (image < n_classes)) for image in _arrays(images)]

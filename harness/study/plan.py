@@ -95,6 +95,6 @@ def schedule_warnings(study: Study) -> Iterator[str]:
         if reason:
             yield f"loss {entry.label!r}: {reason}"
         if spec and spec.partner:
-            yield f"loss {entry.label!r}: {spec.expression} is meant as a part of a sum; alone it may collapse"
+            yield f"loss {entry.label!r}: {spec.expression} is meant as part of a sum and may collapse alone"
     if study.seeds < 5:
         yield f"{study.seeds} seeds: differences between losses are exploratory below 5"

@@ -10,10 +10,12 @@ from pydantic import (
     PositiveFloat,
     PositiveInt,
     Tag,
+    ValidationError,
     create_model,
     field_validator,
     model_validator,
 )
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from harness.data.splits import Split
 from harness.errors import InputError, nearest
@@ -139,6 +141,16 @@ class LossEntry(StrictModel):
         """Return the canonical loss of an entry whose alpha is fixed."""
         return parse_loss(self.loss, self._schedule())
 
+    def too_long_for(self, epochs: int) -> str | None:
+        """Return why the schedule does not fit into a training, or None."""
+        schedule: Schedule | None = self.alpha if isinstance(self.alpha, Schedule) else None
+        try:
+            if schedule is not None:
+                schedule.check(epochs)
+        except ValueError as error:
+            return str(error)
+        return None
+
     def _schedule(self) -> dict[str, Any] | None:
         return self.alpha.model_dump(exclude_none=True) if isinstance(self.alpha, Schedule) else None
 
@@ -182,12 +194,14 @@ class Study(StrictModel):
 
     @model_validator(mode="after")
     def _long_enough(self) -> "Study":
-        for entry in self.losses:
-            if isinstance(entry.alpha, Schedule):
-                try:
-                    entry.alpha.check(self.protocol.epochs)
-                except ValueError as error:
-                    raise ValueError(f"loss {entry.label!r}: {error}") from None
+        problems: list[InitErrorDetails] = []
+        for index, entry in enumerate(self.losses):
+            reason = entry.too_long_for(self.protocol.epochs)
+            if reason:
+                error = PydanticCustomError("schedule", "{reason}", {"reason": reason})
+                problems.append({"type": error, "loc": ("losses", index, "alpha"), "input": None})
+        if problems:
+            raise ValidationError.from_exception_data(type(self).__name__, problems)
         return self
 
 

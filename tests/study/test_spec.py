@@ -44,8 +44,7 @@ def test_yaml_1_2_numbers_and_made_up_labels():
 
 def test_every_error_is_reported_at_its_line_with_the_nearest_key():
     text = GOOD.replace("seeds: 3", "seeds: 0\nsedes: 4").replace("epochs: 4", "epoch: 4")
-    message = refused(text)
-    assert "demo.yaml:6:39: losses.0.alpha" in message.splitlines()
+    message = refused(text).splitlines()
     assert "demo.yaml:3:1: seeds: input should be greater than 0 (got 0)" in message
     assert "demo.yaml:4:1: sedes: unknown key; did you mean 'seeds'?" in message
     assert "demo.yaml:5:12: protocol.epoch: unknown key; did you mean 'epochs'?" in message
@@ -193,7 +192,7 @@ def test_schedules_that_cannot_take_effect_are_warned_about():
 
 
 def test_a_term_alone_is_warned_about():
-    assert "loss 'CE': boundary is meant as a part of a sum" in " ".join(
+    assert "loss 'CE': boundary is meant as part of a sum" in " ".join(
         schedule_warnings(parse(GOOD.replace("loss: ce}", "loss: boundary}")))
     )
     assert "part of a sum" not in " ".join(
@@ -204,6 +203,7 @@ def test_a_term_alone_is_warned_about():
 def test_a_schedule_that_is_longer_than_the_training_is_refused():
     text = GOOD.replace("loss: ce}", "loss: gdl + boundary, alpha: {schedule: linear}}")
     message = refused(text)
+    assert "demo.yaml:6:39: losses.0.alpha: " in message
     assert "pause must be < 3, the last of 4 epochs (got 5)" in message
     assert "pause_over" in message
     parse(text.replace("epochs: 4", "epochs: 10"))

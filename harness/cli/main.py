@@ -8,7 +8,7 @@ from rich.logging import RichHandler
 from rich.markup import escape
 
 from harness import __version__
-from harness.cli import catalogue_commands, data_commands, db_commands, study_commands
+from harness.cli import bench_commands, catalogue_commands, data_commands, db_commands, study_commands
 from harness.cli.output import stderr
 from harness.errors import InputError
 
@@ -23,6 +23,7 @@ app = typer.Typer(
 )
 study_commands.add_to(app)
 catalogue_commands.add_to(app)
+bench_commands.add_to(app)
 app.add_typer(data_commands.app, name="data", help="Prepare and simulate datasets.")
 app.add_typer(db_commands.app, name="db", help="Look after the results database.")
 

@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from harness.data.case import IGNORE
+from harness.data.derived import DERIVED
 from harness.data.prepare import PreparedCase, PreparedDataset
 
 Flip = Literal["flip_horizontal", "flip_vertical"]
 """Mirror columns (left and right of an axial slice) or rows (front and back)."""
 
+_GIVEN_BY_THE_CASES = ("class_counts", "spacing")
 _ORDER_STREAM, _FLIP_STREAM = 11, 12
 
 
@@ -29,12 +31,14 @@ class Batch:
     Attributes:
         images: ``(B, C, H, W)`` float32.
         labels: ``(B, H, W)`` int64.
-        distance_maps: ``(B, K, H, W)`` float32 in millimetres, or None if no loss needs them.
+        needs: What the loss takes beside them, by name: derived arrays ``(B, ..., H, W)``, flipped like
+            the images; ``spacing`` ``(B, 3)``, float32, in millimetres along (depth, height, width);
+            ``class_counts`` ``(K,)``, pixels of each class in all training slices.
     """
 
     images: Tensor
     labels: Tensor
-    distance_maps: Tensor | None
+    needs: dict[str, Tensor]
 
 
 @dataclass(frozen=True)
@@ -70,8 +74,12 @@ class TrainingSlices:
     Args:
         dataset: Prepared dataset.
         cases: Training cases.
-        needs: What the loss needs; distance maps are loaded only for a loss that reads them.
+        needs: Names of what the loss needs: derived arrays, ``spacing``, ``class_counts``. Nothing else
+            is loaded.
         device: Where to keep the tensors.
+
+    Raises:
+        ValueError: if the loss needs what the data cannot give.
     """
 
     def __init__(
@@ -81,15 +89,24 @@ class TrainingSlices:
         needs: frozenset[str],
         device: torch.device,
     ) -> None:
+        if unknown := sorted(needs - {*DERIVED, *_GIVEN_BY_THE_CASES}):
+            raise ValueError(
+                f"the loss needs {', '.join(unknown)}, which no prepared dataset holds; "
+                f"known: {', '.join(sorted([*DERIVED, *_GIVEN_BY_THE_CASES]))}"
+            )
         self.images = _stack([dataset.images(case) for case in cases]).to(device)
         self.labels = _stack([dataset.labels(case) for case in cases]).to(device)
-        self.distance_maps = (
-            _stack([dataset.distance_maps(case) for case in cases]).to(device)
-            if "distance_maps" in needs
-            else None
-        )
-        counts = torch.bincount(self.labels.flatten().cpu().int(), minlength=IGNORE + 1)
-        self.class_counts = counts[: dataset.n_classes].to(device)
+        self._derived = {
+            name: _stack([dataset.derived(case, name) for case in cases]).to(device)
+            for name in sorted(needs.intersection(DERIVED))
+        }
+        self._spacing = self._class_counts = None
+        if "spacing" in needs:
+            rows = [np.tile(case.spacing, (case.shape[0], 1)).astype(np.float32) for case in cases]
+            self._spacing = _stack(rows).to(device)
+        if "class_counts" in needs:
+            counts = torch.bincount(self.labels.flatten().cpu().int(), minlength=IGNORE + 1)
+            self._class_counts = counts[: dataset.n_classes].to(device)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -103,7 +120,7 @@ class TrainingSlices:
             table: Decides order and flips.
             epoch: Epoch number, from 0.
             batch_size: Slices per batch.
-            augment: Which flips to draw; distance maps follow them exactly.
+            augment: Which flips to draw; derived arrays follow them exactly.
         """
         device = self.labels.device
         order = torch.from_numpy(table.order(epoch, len(self))).to(device)
@@ -112,12 +129,19 @@ class TrainingSlices:
         for start in range(0, len(self), batch_size):
             index = order[start : start + batch_size]
             mirrored = flips[start : start + batch_size] if augment else None
-            maps = self.distance_maps
             yield Batch(
                 images=_flip(self.images[index], mirrored),
                 labels=_flip(self.labels[index], mirrored).long(),
-                distance_maps=None if maps is None else _flip(maps[index], mirrored),
+                needs=self._needs(index, mirrored),
             )
+
+    def _needs(self, index: Tensor, mirrored: Tensor | None) -> dict[str, Tensor]:
+        needs = {name: _flip(array[index], mirrored) for name, array in self._derived.items()}
+        if self._spacing is not None:
+            needs["spacing"] = self._spacing[index]
+        if self._class_counts is not None:
+            needs["class_counts"] = self._class_counts
+        return needs
 
 
 def _stack(arrays: Sequence[NDArray[np.generic]]) -> Tensor:

@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.data.case import IGNORE, Case, CaseFiles
+from harness.data.derived import DERIVED
 from harness.data.description import DatasetDescription
 from harness.data.layouts import find_cases
 from harness.data.normalise import fit, normalise
 from harness.data.read import read_case
-from harness.geometry import signed_distance_maps
 
 CACHE_VERSION = 1
 """Part of every fingerprint: raise it when preparing writes other arrays from the same files."""
@@ -115,17 +115,26 @@ class PreparedDataset:
         """Put predicted slices ``(Z, h, w)`` back on the source grid, background where cropped."""
         return fit(slices, case.shape[1:]).astype(np.uint8)
 
-    def distance_maps(self, case: PreparedCase) -> NDArray[np.float32]:
-        """Return signed distance maps ``(Z, C, H, W)`` in millimetres, one per slice and class.
+    def derived(self, case: PreparedCase, name: str) -> NDArray[Any]:
+        """Return an array that follows from :meth:`labels`, such as their distance maps.
 
         Computed on first use and kept in the cache.
+
+        Args:
+            case: One of the cases.
+            name: One of :data:`harness.data.derived.DERIVED`.
+
+        Returns:
+            ``(Z, ..., H, W)``, what the function of that name says.
+
+        Raises:
+            InputError: if nothing is derived under that name.
         """
-        path = self._path(case, "distance_maps")
+        derive = DERIVED[name]
+        path = self._path(case, name)
         if not path.exists():
-            spacing = case.spacing[1:]
-            maps = [signed_distance_maps(labels, self.n_classes, spacing) for labels in self.labels(case)]
-            _save_array(path, np.stack(maps))
-        return self._array(case, "distance_maps")
+            _save_array(path, derive(np.asarray(self.labels(case)), self.n_classes, case.spacing))
+        return self._array(case, name)
 
     def _path(self, case: PreparedCase, kind: str) -> Path:
         return self.folder / f"{self._positions[case.case]:05d}-{kind}.npy"

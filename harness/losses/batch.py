@@ -24,6 +24,7 @@ from harness.losses.needs import (
     distance_maps_of,
     skeletons_of,
 )
+from harness.losses.softmax import softmax_and_log_p_y
 
 Reduce: TypeAlias = Literal["batch", "sample"]
 """The group of pixels that sums run over: the whole ``batch``, or each ``sample`` (image) by itself."""
@@ -90,6 +91,12 @@ class Region:
         """
         return x.sum((0, 2, 3) if self.reduce == "batch" else (2, 3))[..., self.first :]
 
+    def sum_squares(self, x: Tensor) -> Tensor:
+        """Sum x^2, x (B, C, H, W), over the pixels of each group and keep K classes."""
+        # A norm needs no array of squares, neither here nor on the way back.
+        per_image = torch.linalg.vector_norm(x, dim=(2, 3)) ** 2
+        return (per_image.sum(0) if self.reduce == "batch" else per_image)[..., self.first :]
+
     def sum_inside(self, x: Tensor) -> Tensor:
         """Sum (B, C, H, W) over those pixels of each group that carry the class, and keep K classes."""
         return self.sum(torch.where(self.mask, x, 0.0))
@@ -112,7 +119,9 @@ class Region:
     @once
     def V(self) -> Tensor:
         """Sum of t: the number of pixels that carry the class; no gradient."""
-        return self.sum(self.mask).to(self.p.dtype)
+        # As bytes into 32 bits: a sum of booleans goes through an array of 64-bit integers.
+        per_image = self.mask.view(torch.uint8).flatten(2).sum(-1, dtype=torch.int32)
+        return (per_image.sum(0) if self.reduce == "batch" else per_image)[..., self.first :].to(self.p.dtype)
 
     @property
     def fp(self) -> Tensor:
@@ -213,9 +222,13 @@ class Batch:
         return self.y if self.counted is None else self.y.masked_fill(~self.counted, -1)
 
     @once
+    def _p_and_log_p_y(self) -> tuple[Tensor, Tensor]:
+        return softmax_and_log_p_y(self.z, self.y)
+
+    @once
     def p(self) -> Tensor:
         """(B, C, H, W) softmax probabilities, 0 at ignored pixels."""
-        p = F.softmax(self.z, dim=1)
+        p = self._p_and_log_p_y[0] if "log_p_y" in self.__dict__ else F.softmax(self.z, dim=1)
         return p if self.counted is None else p * self.counted.unsqueeze(1)
 
     @once
@@ -245,8 +258,11 @@ class Batch:
 
     @once
     def log_p_y(self) -> Tensor:
-        """(B, H, W) log-probability of the true class (meaningless at ignored pixels)."""
-        return self.log_p.gather(1, self.y.unsqueeze(1)).squeeze(1)
+        """(B, H, W) log-probability of the true class (meaningless at ignored pixels).
+
+        Asked for before :attr:`p`, it brings p along.
+        """
+        return self._p_and_log_p_y[1]
 
     @once
     def p_y(self) -> Tensor:

@@ -205,7 +205,7 @@ class BoundaryDoU(Loss):
         """Mean over K of (Q - 2 tp + eps) / (Q - (1 + a) tp + eps)."""
         region = batch.region(self.reduce, self.include_background)
         a = self.boundary_weights(batch, region)
-        Q, tp = region.sum(region.p**2) + region.V, region.tp
+        Q, tp = region.sum_squares(region.p) + region.V, region.tp
         return region.mean((Q - 2 * tp + self.eps) / (Q - (1 + a) * tp + self.eps), self.absent)
 
     def boundary_weights(self, batch: Batch, region: Region) -> Tensor:
@@ -267,10 +267,10 @@ class GeneralisedSurface(Loss):
     def value(self, batch: Batch) -> Tensor:
         """Mean over the images of 1 - sum w (phi (1 - t - p))^2 / sum (w phi^2 + eps)."""
         region = batch.region("sample", self.include_background)
-        phi2 = self.phi(batch) ** 2
-        agreement = torch.where(batch.mask, batch.p, 1 - batch.p) ** 2  # (1 - t - p)^2
+        phi = self.phi(batch)
+        agreement = torch.where(batch.mask, batch.p, 1 - batch.p)  # |1 - t - p|
         w = self.class_weights(batch)[region.first :]
-        right, all_ = region.sum(phi2 * agreement), region.sum(phi2)
+        right, all_ = region.sum_squares(phi * agreement), region.sum_squares(phi)
         loss = 1 - (w * right).sum(1) / (w * all_ + self.eps).sum(1)
         return mean_where((w * all_ > 0).any(1), loss)
 

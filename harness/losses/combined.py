@@ -74,12 +74,19 @@ class CombinedLoss(nn.Module):
         given = {need: value for need, value in needs.items() if need in self.needs | {"spacing"}}
         with torch.autocast(logits.device.type, enabled=False):
             batch = Batch.of(logits, labels, self.ignore_label, **given)
-            values = [_value(loss, batch, logits, labels, given) for loss in self.losses]
+            values = {
+                index: _value(self.losses[index], batch, logits, labels, given) for index in self._order()
+            }
         weights = self.current.to(values[0])
         total = weights[0] * values[0]
-        for weight, value in zip(weights[1:], values[1:], strict=True):
-            total = total + weight * value
+        for index in range(1, len(values)):
+            total = total + weights[index] * values[index]
         return total
+
+    def _order(self) -> list[int]:
+        """Cross entropies first: their log-probabilities bring the probabilities along."""
+        families = [getattr(loss, "family", None) for loss in self.losses]
+        return sorted(range(len(families)), key=lambda index: families[index] != "distribution")
 
     def extra_repr(self) -> str:
         """Show the weights."""

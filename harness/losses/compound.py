@@ -81,11 +81,11 @@ class ExpLog(Loss):
 
     def value(self, batch: Batch) -> Tensor:
         """w_dice mean (-ln D)^gamma_dice + w_ce 1/N sum w_y (-ln p_y)^gamma_ce."""
+        w = batch.f.sum().sqrt() * inverse_frequency(batch.f, 0.5)
+        ce_part = batch.mean(w[batch.y] * clamped_power(-batch.log_p_y, self.gamma_ce))
         r = batch.region(self.reduce, self.include_background)
         D = (2 * r.tp + self.eps) / (r.P + r.V + self.eps)
         dice_part = clamped_power(-torch.log(D), self.gamma_dice).mean()
-        w = batch.f.sum().sqrt() * inverse_frequency(batch.f, 0.5)
-        ce_part = batch.mean(w[batch.y] * clamped_power(-batch.log_p_y, self.gamma_ce))
         return self.w_dice * dice_part + self.w_ce * ce_part
 
 
@@ -139,10 +139,10 @@ class AnatomyNet(Loss):
 
     def value(self, batch: Batch) -> Tensor:
         """Sum_c (1 - D_c), averaged over groups, + w_focal focal."""
+        focal = self._focal.value(batch)
         r = batch.region(self.reduce, self.include_background)
         of_class = 1 - (2 * r.tp + self.eps) / (r.P + r.V + self.eps)
-        dice = torch.where(r.V > 0, of_class, 0.0).sum(-1).mean()
-        return dice + self.w_focal * self._focal.value(batch)
+        return torch.where(r.V > 0, of_class, 0.0).sum(-1).mean() + self.w_focal * focal
 
 
 @register

@@ -112,7 +112,7 @@ class SquaredDice(RegionLoss):
 
     def per_class(self, region: Region) -> Tensor:
         """1 - (2 tp + eps) / (sum p^2 + V + eps)."""
-        return 1 - (2 * region.tp + self.eps) / (region.sum(region.p**2) + region.V + self.eps)
+        return 1 - (2 * region.tp + self.eps) / (region.sum_squares(region.p) + region.V + self.eps)
 
 
 @register
@@ -314,8 +314,8 @@ class SensitivitySpecificity(Loss):
     def value(self, batch: Batch) -> Tensor:
         """Mean over K of r (error inside) / V + (1 - r) (error outside) / (n - V)."""
         region = batch.region(self.reduce, self.include_background)
-        inside = region.sum_inside((1 - region.p) ** 2)
-        outside = region.sum(torch.where(region.mask, 0.0, region.p) ** 2)
+        inside = region.sum_squares(torch.where(region.mask, 1 - region.p, 0.0))
+        outside = region.sum_squares(torch.where(region.mask, 0.0, region.p))
         V, n = region.V, region.n
         per_class = self.r * inside / (V + self.eps) + (1 - self.r) * outside / (n - V + self.eps)
         return per_class.mean()

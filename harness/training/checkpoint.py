@@ -37,7 +37,7 @@ def save(folder: Path, progress: Progress, states: dict[str, Any]) -> None:
     Args:
         folder: The trial's folder.
         progress: How far it has come.
-        states: ``state_dict`` of model, optimiser and learning-rate schedule.
+        states: ``state_dict`` of model, optimiser, learning-rate schedule and loss.
     """
     content = {
         "epochs": [asdict(record) for record in progress.epochs],

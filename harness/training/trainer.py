@@ -63,17 +63,17 @@ class _Training:
         self.autocast = torch.bfloat16 if job.protocol.precision == "bfloat16" else None
         self.dataset = open_prepared(job.prepared)
         self.parts = partition(job.split, self.dataset.load_by_patient(), job.seed, job.fold)
+        with torch.random.fork_rng(devices=[]):  # a loss that draws numbers must not move the weights
+            loss = job.loss.build(ignore_label=IGNORE if self.dataset.ignores else None)
+        self.loss: CombinedLoss = loss.to(self.device)
         self.slices = TrainingSlices(
-            self.dataset, self.dataset.cases_of(self.parts.train), job.loss.needs, self.device
+            self.dataset, self.dataset.cases_of(self.parts.train), self.loss.needs, self.device
         )
         self.table = BatchTable(self.dataset.fingerprint, job.seed, job.fold)
         model = build_model(
             job.model, len(self.dataset.channels), self.dataset.n_classes, **job.model_options
         )
         self.model = model.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.loss: CombinedLoss = job.loss.build(ignore_label=IGNORE if self.dataset.ignores else None).to(
-            self.device
-        )
         self.optimizer = _optimizer(self.model, job.protocol)
         self.lr_schedule = _lr_schedule(self.optimizer, job.protocol)
         self.validation = self._evaluator(self.parts.validation)
@@ -87,6 +87,8 @@ class _Training:
         self.model.load_state_dict(states["model"])
         self.optimizer.load_state_dict(states["optimizer"])
         self.lr_schedule.load_state_dict(states["lr_schedule"])
+        if states.get("loss"):
+            self.loss.load_state_dict(states["loss"])
         return progress
 
     def run_epoch(self) -> str | None:
@@ -125,12 +127,10 @@ class _Training:
         return None
 
     def _step(self, batch: Batch) -> Tensor:
-        available = {"distance_maps": batch.distance_maps, "class_counts": self.slices.class_counts}
-        needs = {name: available[name] for name in self.job.loss.needs}
         images = batch.images.contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, self.autocast, enabled=self.autocast is not None):
             logits = self.model(images)
-        value: Tensor = self.loss(logits, batch.labels, **needs)
+        value: Tensor = self.loss(logits, batch.labels, **batch.needs)
         self.optimizer.zero_grad(set_to_none=True)
         value.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
@@ -148,6 +148,7 @@ class _Training:
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "lr_schedule": self.lr_schedule.state_dict(),
+            "loss": self.loss.state_dict(),
         }
         checkpoint.save(self.job.folder, progress, states)
 

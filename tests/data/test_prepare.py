@@ -9,7 +9,6 @@ from harness.data.batches import BatchTable, TrainingSlices, _flip
 from harness.data.normalise import fit
 from harness.data.prepare import prepare
 from harness.errors import InputError
-from harness.geometry import signed_distance_maps
 from tests.conftest import write_discs
 
 torch = pytest.importorskip("torch")
@@ -68,14 +67,6 @@ def test_images_are_normalised_per_case(prepared_discs, discs_data):
         assert inner.std(axis=(0, 2, 3)) == pytest.approx(1, abs=1e-4)
 
 
-def test_distance_maps_are_cached_and_in_millimetres(prepared_discs):
-    case = prepared_discs.cases[0]
-    maps = prepared_discs.distance_maps(case)
-    expected = signed_distance_maps(prepared_discs.labels(case)[0], 2, case.spacing[1:])
-    np.testing.assert_array_equal(maps[0], expected)
-    assert prepared_discs.distance_maps(case).filename == maps.filename
-
-
 def test_every_loss_sees_the_same_batches(prepared_discs):
     table = BatchTable(prepared_discs.fingerprint, seed=1, fold=0)
     cases, cpu = prepared_discs.cases[:4], torch.device("cpu")
@@ -87,17 +78,6 @@ def test_every_loss_sees_the_same_batches(prepared_discs):
     ):
         assert torch.equal(first.images, second.images)
         assert torch.equal(first.labels, second.labels)
-
-
-def test_distance_maps_follow_flips_exactly(prepared_discs):
-    slices = TrainingSlices(
-        prepared_discs, prepared_discs.cases[:4], frozenset({"distance_maps"}), torch.device("cpu")
-    )
-    table = BatchTable(prepared_discs.fingerprint, seed=0, fold=0)
-    spacing = prepared_discs.cases[0].spacing[1:]
-    for batch in slices.batches(table, 0, 4, ("flip_horizontal", "flip_vertical")):
-        for labels, maps in zip(batch.labels.numpy(), batch.distance_maps.numpy(), strict=True):
-            np.testing.assert_allclose(maps, signed_distance_maps(labels, 2, spacing), atol=1e-6)
 
 
 def test_horizontal_flip_mirrors_columns_only():

@@ -80,7 +80,9 @@ def nearest_by_definition(numbers, spacing):
     return cells
 
 
-sizes = st.sampled_from([Fraction(1), Fraction(1), Fraction(24, 25), Fraction(1, 2), Fraction(3), Fraction(9, 7)])
+sizes = st.sampled_from(
+    [Fraction(1), Fraction(1), Fraction(24, 25), Fraction(1, 2), Fraction(3), Fraction(9, 7)]
+)
 
 
 @settings(max_examples=150, deadline=None)

@@ -75,7 +75,12 @@ def test_maps_of_all_classes_equal_scipy_under_extreme_anisotropy(labels, n_clas
 
 @pytest.mark.parametrize(
     ("shape", "spacing"),
-    [((700, 900), (0.96, 1.13)), ((700, 900), (1, 1)), ((12, 256, 256), (3, 0.96, 0.96)), ((3, 2000), (5, 0.1))],
+    [
+        ((700, 900), (0.96, 1.13)),
+        ((700, 900), (1, 1)),
+        ((12, 256, 256), (3, 0.96, 0.96)),
+        ((3, 2000), (5, 0.1)),
+    ],
 )
 @pytest.mark.parametrize("content", ["one pixel", "corner", "all but one", "border", "noise"])
 def test_large_arrays_keep_a_relative_error_below_one_in_a_million(shape, spacing, content):

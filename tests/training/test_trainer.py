@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from harness.data.splits import HoldoutSplit
-from harness.losses import parse_loss
-from harness.training import trainer
+from harness.losses import CombinedLoss, parse_loss
+from harness.training import checkpoint, trainer
 from harness.training.job import CaseScore, EpochRecord, Finished, Started, TrainingJob
 from harness.training.protocol import Protocol
 from harness.training.trainer import PREDICTIONS_FILE, collapse, train
@@ -104,11 +104,66 @@ def test_losses_start_from_the_same_weights(job, prepared_discs, monkeypatch):
         return model
 
     monkeypatch.setattr(trainer, "build_model", spy)
-    for loss in ("ce", "dice"):
-        next(train(replace(job, loss=parse_loss(loss))))
+    for loss in (parse_loss("ce"), parse_loss("dice"), StatefulSpec()):
+        next(train(replace(job, loss=loss)))
     next(train(replace(job, seed=1)))
-    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
-    assert any(not torch.equal(weights[0][name], weights[2][name]) for name in weights[0])
+    for other in weights[1:3]:
+        assert all(torch.equal(weights[0][name], other[name]) for name in other)
+    assert any(not torch.equal(weights[0][name], weights[3][name]) for name in weights[0])
+
+
+class RunningMean(torch.nn.Module):
+    """A foreign loss with a state: it weighs each step by a running mean, and draws numbers when built."""
+
+    name, family, reference = "running_mean", "distribution", "none"
+    needs = frozenset({"spacing", "components"})
+
+    def __init__(self):
+        super().__init__()
+        self.ignore_label = None
+        self.register_buffer("mean", torch.rand(()) + 1)
+
+    def forward(self, logits, labels, *, spacing, components):
+        assert spacing.shape == (len(labels), 3)
+        assert components.shape == labels.shape
+        value = torch.nn.functional.cross_entropy(logits, labels)
+        if self.training:
+            self.mean.mul_(0.9).add_(0.1 * value.detach())
+        return value * self.mean
+
+
+class StatefulSpec:
+    """Stands for a parsed loss."""
+
+    def build(self, ignore_label=None):
+        return CombinedLoss([RunningMean()])
+
+
+def test_the_state_of_a_loss_survives_an_interruption(job, tmp_path):
+    stateful = replace(job, loss=StatefulSpec())
+    whole = list(train(stateful))
+    interrupted = replace(stateful, folder=tmp_path / "interrupted")
+    events = train(interrupted)
+    for _ in range(3):
+        next(events)
+    events.close()
+    saved = checkpoint.load(interrupted.folder)
+    assert saved is not None
+    assert saved[1]["loss"]["losses.0.mean"] != RunningMean().mean
+    assert numbers(list(train(interrupted))) == numbers(whole)
+
+
+def test_a_checkpoint_without_the_loss_is_taken_up(job):
+    events = train(job)
+    for _ in range(2):
+        next(events)
+    events.close()
+    progress, states = checkpoint.load(job.folder)
+    del states["loss"]
+    checkpoint.save(job.folder, progress, states)
+    started, *_, finished = train(job)
+    assert started.resumed_at == 1
+    assert finished.state == "done"
 
 
 def test_tuning_trials_never_open_test_cases(job, prepared_discs, monkeypatch):

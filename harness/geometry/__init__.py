@@ -8,11 +8,12 @@ voxels when the spacing is 1).
 
 from harness.geometry.cells import component_cells
 from harness.geometry.components import components
-from harness.geometry.distance import Offset, signed_distance_map, signed_distance_maps
+from harness.geometry.distance import Offset, boundary_distances, signed_distance_map, signed_distance_maps
 from harness.geometry.skeleton import skeleton_tube
 
 __all__ = [
     "Offset",
+    "boundary_distances",
     "component_cells",
     "components",
     "signed_distance_map",

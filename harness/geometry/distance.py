@@ -92,6 +92,32 @@ def signed_distance_maps(
     return maps
 
 
+def boundary_distances(
+    labels: NDArray[np.integer[Any]], classes: Sequence[int], spacing: Sequence[float]
+) -> NDArray[np.float32]:
+    """Return, for some classes, the distance from every voxel to the other side of the class's boundary.
+
+    Args:
+        labels: (H, W) or (D, H, W), integer.
+        classes: Which classes.
+        spacing: Size of a voxel along each axis of ``labels``.
+
+    Returns:
+        (len(classes), \\*labels.shape), between voxel centres; zeros for a class that is absent or
+        fills the array.
+
+    Raises:
+        ValueError: as :func:`signed_distance_map` does.
+    """
+    size = checked_spacing(spacing, labels)
+    distances = np.zeros((len(classes), *labels.shape), dtype=np.float32)
+    for place, label in enumerate(classes):
+        mask = labels == label
+        if 0 < np.count_nonzero(mask) < mask.size:
+            distances[place] = distance_to_other_side(mask, size)
+    return distances
+
+
 def distance_to_other_side(mask: NDArray[np.bool_], spacing: Sequence[float]) -> NDArray[np.float32]:
     """Return for every voxel the distance to the nearest voxel of the other side of a mask.
 

@@ -94,7 +94,7 @@ class Region:
     def sum_squares(self, x: Tensor) -> Tensor:
         """Sum x^2, x (B, C, H, W), over the pixels of each group and keep K classes."""
         # A norm needs no array of squares, neither here nor on the way back.
-        per_image = torch.linalg.vector_norm(x, dim=(2, 3)) ** 2
+        per_image: Tensor = torch.linalg.vector_norm(x, dim=(2, 3)) ** 2
         return (per_image.sum(0) if self.reduce == "batch" else per_image)[..., self.first :]
 
     def sum_inside(self, x: Tensor) -> Tensor:
@@ -303,8 +303,8 @@ class Batch:
 
         Between pixel centres; 0 in an image that lacks the class or is filled by it.
         """
-        phi = self.maps()
-        return torch.where(phi == 0, 0.0, phi.abs() + self.half_step())
+        phi = self.maps()  # nowhere 0 unless everywhere
+        return phi.abs() + torch.where(phi[:, :, :1, :1] == 0, 0.0, self.half_step())
 
     @once
     def components(self) -> Tensor:

@@ -28,7 +28,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from harness.geometry import component_cells, components, signed_distance_maps, skeleton_tube
+from harness.geometry import (
+    boundary_distances,
+    component_cells,
+    components,
+    signed_distance_maps,
+    skeleton_tube,
+)
 
 MapName: TypeAlias = Literal[
     "distance_maps", "voxel_distance_maps", "distance_maps_3d", "voxel_distance_maps_3d"
@@ -113,6 +119,16 @@ def distance_maps_of(name: MapName, images: Tensor, n_classes: int, spacing: Ten
         for image, size in zip(_arrays(images), sizes, strict=True)
     ]
     return torch.from_numpy(np.stack(maps)).to(images.device)
+
+
+@_untraced
+def boundary_distances_of(images: Tensor, n_classes: int, first: int, spacing: Tensor) -> Tensor:
+    """Return distances (B, C, H, W) to the other side of each boundary, float32; 0 for classes < first."""
+    distances = np.zeros((len(images), n_classes, *images.shape[1:]), dtype=np.float32)
+    classes = range(first, n_classes)
+    for place, (image, size) in enumerate(zip(_arrays(images), spacing[:, -2:].tolist(), strict=True)):
+        distances[place, first:] = boundary_distances(image, classes, size)
+    return torch.from_numpy(distances).to(images.device)
 
 
 @_untraced

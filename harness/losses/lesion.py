@@ -37,9 +37,18 @@ class Parts:
 
     @classmethod
     def of(cls, numbers: Tensor) -> "Parts":
-        """Prepare sums over the parts that ``numbers`` (B, C - 1, H, W) holds, from 1 on."""
+        """Prepare sums over the parts that ``numbers`` (B, C - 1, H, W) holds, from 1 on.
+
+        Raises:
+            ValueError: if (on the CPU) a number is larger than there can be components.
+        """
         images, classes, height, width = numbers.shape
         most = ((height + 1) // 2) * ((width + 1) // 2) + 1
+        if numbers.device.type == "cpu" and not torch.compiler.is_compiling() and int(numbers.max()) >= most:
+            raise ValueError(
+                f"components are numbered up to {int(numbers.max())}, more than fit into {height} x {width} "
+                "pixels: after cropping, number them again"
+            )
         group = torch.arange(images * classes, device=numbers.device).view(images, classes, 1, 1)
         return cls(group * most + numbers, (images, classes, most))
 

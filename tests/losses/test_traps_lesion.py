@@ -230,3 +230,10 @@ def test_skeleton_recall_ignores_false_positives_and_absent_classes():
     assert LOSSES["skeleton_recall"]()(everything, labels).item() == pytest.approx(0, abs=1e-5)
     nothing = LOSSES["skeleton_recall"]()(everything, torch.zeros_like(labels))
     assert nothing == 0
+
+
+def test_numbers_of_a_larger_image_are_refused():
+    labels = torch.zeros(1, 4, 4, dtype=torch.long)
+    labels[0, 0, 0] = 1
+    with pytest.raises(ValueError, match="numbered up to 7, more than fit into 4 x 4 pixels: after cropping"):
+        LOSSES["blob"]()(torch.zeros(1, 2, 4, 4), labels, components=7 * labels)

@@ -116,12 +116,16 @@ class Region:
         """Sum of p."""
         return self._sums[1]
 
+    def count(self, where: Tensor) -> Tensor:
+        """Count the pixels of each group where a boolean (B, C, H, W) holds, and keep K classes."""
+        # As bytes into 32 bits: a sum of booleans goes through an array of 64-bit integers.
+        per_image = where.view(torch.uint8).flatten(2).sum(-1, dtype=torch.int32)
+        return (per_image.sum(0) if self.reduce == "batch" else per_image)[..., self.first :].to(self.p.dtype)
+
     @once
     def V(self) -> Tensor:
         """Sum of t: the number of pixels that carry the class; no gradient."""
-        # As bytes into 32 bits: a sum of booleans goes through an array of 64-bit integers.
-        per_image = self.mask.view(torch.uint8).flatten(2).sum(-1, dtype=torch.int32)
-        return (per_image.sum(0) if self.reduce == "batch" else per_image)[..., self.first :].to(self.p.dtype)
+        return self.count(self.mask)
 
     @property
     def fp(self) -> Tensor:
@@ -273,7 +277,7 @@ class Batch:
     def f(self) -> Tensor:
         """(C,) pixels per class in the training cases: as given, else those of this batch."""
         counts = self.given.get("class_counts")
-        return (self.mask.sum((0, 2, 3)) if counts is None else counts).to(self.z)
+        return (self.region("batch", True).V if counts is None else counts).to(self.z)
 
     @once
     def spacing(self) -> Tensor:

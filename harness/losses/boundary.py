@@ -142,9 +142,8 @@ class HausdorffDT(Loss):
         weight = D_t**self.exponent + D_q**self.exponent
         if batch.counted is not None:
             weight = weight * batch.counted.unsqueeze(1)
-        error = torch.where(batch.mask, 1 - batch.p, batch.p)
         region = batch.region("batch", self.include_background)
-        return region.sum(weight * error**2).mean() / batch.n
+        return region.sum(weight * (batch.p - batch.t) ** 2).mean() / batch.n
 
     def predicted_distances(self, batch: Batch) -> Tensor:
         """Return D_q (B, C, H, W), of the kept classes."""
@@ -210,7 +209,7 @@ class BoundaryDoU(Loss):
 
     def boundary_weights(self, batch: Batch, region: Region) -> Tensor:
         """Return a per class, (K,) or (B, K): 1 would be all inside, -1 all boundary."""
-        E = region.sum(batch.mask & on_edge(batch.y_or_none).unsqueeze(1)).to(batch.z.dtype)
+        E = region.count(batch.mask & on_edge(batch.y_or_none).unsqueeze(1))
         return (1 - 2 * (E + self.eps) / (region.V + self.eps)).clamp(max=0.8)
 
 
@@ -268,9 +267,9 @@ class GeneralisedSurface(Loss):
         """Mean over the images of 1 - sum w (phi (1 - t - p))^2 / sum (w phi^2 + eps)."""
         region = batch.region("sample", self.include_background)
         phi = self.phi(batch)
-        agreement = torch.where(batch.mask, batch.p, 1 - batch.p)  # |1 - t - p|
+        one_minus_t = torch.where(batch.mask, 0.0, 1.0)
         w = self.class_weights(batch)[region.first :]
-        right, all_ = region.sum_squares(phi * agreement), region.sum_squares(phi)
+        right, all_ = region.sum_squares(phi * (batch.p - one_minus_t)), region.sum_squares(phi)
         loss = 1 - (w * right).sum(1) / (w * all_ + self.eps).sum(1)
         return mean_where((w * all_ > 0).any(1), loss)
 

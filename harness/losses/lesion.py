@@ -344,7 +344,8 @@ class SkeletonRecall(Loss):
 
     def value(self, batch: Batch) -> Tensor:
         """1 - mean over K of (sum p k + eps) / (sum k + eps)."""
+        region = batch.region(self.reduce, include_background=False)
         k = batch.mask & batch.skeletons.unsqueeze(1)
-        found = class_sums(batch.p, k, self.reduce == "batch")[0][..., 1:]
-        all_ = k.sum((0, 2, 3) if self.reduce == "batch" else (2, 3))[..., 1:]
+        found = class_sums(batch.p, k, self.reduce == "batch")[0][..., region.first :]
+        all_ = region.count(k)
         return mean_where(all_ > 0, 1 - (found + self.eps) / (all_ + self.eps))

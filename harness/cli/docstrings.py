@@ -41,7 +41,7 @@ def read_docstring(text: str | None) -> Docstring:
     summary = _prose(blocks.pop(0)) if blocks and not blocks[0].startswith(" ") else ""
     for block in blocks:
         if block.startswith(" "):
-            code = inspect.cleandoc("\n" + block)
+            code = inspect.cleandoc("\n" + block).replace("``", "")
             if formula:
                 paragraphs.append(f"```text\n{code}\n```")
             formula = formula or code

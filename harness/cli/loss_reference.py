@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from torch import nn
 
-from harness.cli.docstrings import Docstring, read_docstring
+from harness.cli.docstrings import Docstring, first_sentence, read_docstring
 from harness.cli.loss_parameters import Parameter, as_yaml, parameters_of
 from harness.losses import ALIASES, LOSSES, LossSpec, Relation, parse_loss
 from harness.losses.base import Family
@@ -58,8 +58,8 @@ class LossEntry:
 
     @property
     def example(self) -> str:
-        """How a study file writes it, one line of YAML."""
-        return _as_study_line(self)
+        """How a study file writes it: an item of ``losses``, in YAML."""
+        return study_item(*_written(self))
 
     @property
     def relations_in_words(self) -> tuple[str, ...]:
@@ -162,13 +162,15 @@ def _kind(name: str, loss: type[nn.Module]) -> Kind:
 
 def _alias(name: str) -> LossEntry:
     alias = ALIASES[name]
-    doc = read_docstring(alias.doc)
+    text = read_docstring(alias.doc).summary
+    summary = first_sentence(text)
+    rest = text.removeprefix(summary).strip()
     return LossEntry(
         name=name,
         kind="alias",
         family="compound",
         source="",
-        doc=doc,
+        doc=Docstring(summary, paragraphs=(rest,) if rest else ()),
         parameters=(),
         needs=tuple(sorted(parse_loss(alias.expression).needs)),
         reference=alias.reference,
@@ -217,27 +219,42 @@ def _as_json(relation: Relation) -> dict[str, Any]:
     }
 
 
-def _as_study_line(entry: LossEntry) -> str:
+def study_item(loss: str, expression: str = "", label: str = "") -> str:
+    """Return an item of a study's ``losses``, with the alpha that the sum is meant to have.
+
+    Args:
+        loss: As the file writes it.
+        expression: The sum that it stands for, if it is one.
+        label: Name in tables; the loss if absent.
+    """
+    return "\n".join([f"- label: {label or loss}", f"  loss: {loss}", *_alpha(expression)])
+
+
+def _written(entry: LossEntry) -> tuple[str, str, str]:
+    """Return loss, expression and label of the example."""
     if entry.kind == "alias":
-        return f"- {{label: {entry.name}, loss: {entry.name}{_alpha(entry.expression)}}}"
+        return entry.name, entry.expression, ""
     if entry.partner:
-        shortest = sorted(entry.used_in, key=lambda alias: (len(_parts(ALIASES[alias].expression)), alias))
+        order = list(ALIASES)
+        sums = sorted(
+            entry.used_in, key=lambda alias: (len(_parts(ALIASES[alias].expression)), order.index(alias))
+        )
         # A term is never written alone: in its first published sum, or beside Dice.
-        total = ALIASES[shortest[0]].expression if shortest else f"dice + {entry.name}"
-        return f"- {{label: {total}, loss: {total}{_alpha(total)}}}"
+        total = ALIASES[sums[0]].expression if sums else f"dice + {entry.name}"
+        return total, total, ""
     wanted = next((each for each in entry.parameters if each.required or each.default is not None), None)
     if wanted is None:
-        return f"- {{label: {entry.name}, loss: {entry.name}}}"
-    settings = f"{wanted.name}: {'...' if wanted.required else as_yaml(wanted.default)}"
-    return f"- {{label: {entry.name}, loss: {{name: {entry.name}, {settings}}}}}"
+        return entry.name, "", ""
+    value = "..." if wanted.required else as_yaml(wanted.default)
+    return f"{{name: {entry.name}, {wanted.name}: {value}}}", "", entry.name.replace(":", ".")
 
 
-def _alpha(expression: str) -> str:
-    """Return an alpha for sums with a boundary-family term that is meant to have one."""
+def _alpha(expression: str) -> list[str]:
+    """Return the line of an alpha, for sums with a boundary-family term."""
     parts = _parts(expression)
     moved = [part for part in parts if part in LOSSES and LOSSES[part].family == "boundary"]
-    if not moved:
-        return ""
+    if not moved or len(parts) < 2:
+        return []
     if len(parts) == 2:
-        return ", alpha: {schedule: rebalance, over: 1.0}"
-    return f", alpha: {{schedule: cosine, on: {moved[0]}}}"
+        return ["  alpha: {schedule: rebalance, over: 1.0}"]
+    return [f"  alpha: {{schedule: cosine, on: {moved[0]}}}"]

@@ -8,7 +8,14 @@ from rich.logging import RichHandler
 from rich.markup import escape
 
 from harness import __version__
-from harness.cli import bench_commands, catalogue_commands, data_commands, db_commands, study_commands
+from harness.cli import (
+    bench_commands,
+    catalogue_commands,
+    data_commands,
+    db_commands,
+    loss_commands,
+    study_commands,
+)
 from harness.cli.output import stderr
 from harness.errors import InputError
 
@@ -22,6 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 study_commands.add_to(app)
+loss_commands.add_to(app)
 catalogue_commands.add_to(app)
 bench_commands.add_to(app)
 app.add_typer(data_commands.app, name="data", help="Prepare and simulate datasets.")

@@ -1,14 +1,15 @@
 """Losses that measure how far the boundaries are apart."""
 
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, Unpack
 
 import torch
 from torch import Tensor
 
 from harness.geometry import Offset
 from harness.losses.base import Loss, Relation, at_least, one_of, positive, register
-from harness.losses.batch import Absent, Batch, Reduce, Region, mean_where
+from harness.losses.batch import Batch, Region, mean_where
 from harness.losses.needs import MapName, boundary_distances_of
+from harness.losses.region import GroupedLoss, GroupOptions
 
 Unit: TypeAlias = Literal["mm", "voxel"]
 Dimensions: TypeAlias = Literal[2, 3]
@@ -155,7 +156,7 @@ class HausdorffDT(Loss):
 
 
 @register
-class BoundaryDoU(Loss):
+class BoundaryDoU(GroupedLoss):
     """Boundary difference over union: squared Dice that adapts to how much of an object is boundary.
 
     ::
@@ -173,11 +174,8 @@ class BoundaryDoU(Loss):
     a lower bound of a.
 
     Args:
-        reduce: Group of the sums, ``batch`` or ``sample``.
         include_background: Whether class 0 is one of the classes.
-        absent: See :class:`~harness.losses.region.RegionLoss`.
-        eps: Stands where the formula shows it.
-        ignore_label: Label of the pixels to leave out.
+        options: See :class:`~harness.losses.region.GroupedLoss`.
     """
 
     name = "boundary_dou"
@@ -185,20 +183,8 @@ class BoundaryDoU(Loss):
     reference = "Sun et al., MICCAI 2023"
     relations = (Relation("contains", "squared_dice"),)
 
-    def __init__(
-        self,
-        *,
-        reduce: Reduce = "batch",
-        include_background: bool = True,
-        absent: Absent = "ignore",
-        eps: float = 1e-5,
-        ignore_label: int | None = None,
-    ) -> None:
-        super().__init__(ignore_label=ignore_label)
-        self.reduce = one_of("reduce", reduce, Reduce)
-        self.include_background = include_background
-        self.absent = one_of("absent", absent, Absent)
-        self.eps = positive("eps", eps)
+    def __init__(self, *, include_background: bool = True, **options: Unpack[GroupOptions]) -> None:
+        super().__init__(include_background=include_background, **options)
 
     def value(self, batch: Batch) -> Tensor:
         """Mean over K of (Q - 2 tp + eps) / (Q - (1 + a) tp + eps)."""

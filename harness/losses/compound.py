@@ -167,7 +167,7 @@ class Combo(Loss):
         reduce: Group of the Dice part, ``batch`` or ``sample``.
         include_background: Whether class 0 is one of the classes.
         absent: What an absent class does in the Dice part; see
-            :class:`~harness.losses.region.RegionLoss`.
+            :class:`~harness.losses.region.GroupedLoss`.
         eps: Of the Dice part.
         ignore_label: Label of the pixels to leave out.
     """
@@ -229,7 +229,7 @@ class UnifiedFocal(Loss):
         gamma: Focus, 0..1.
         reduce: Group of the sums of R, ``batch`` or ``sample``.
         include_background: Whether class 0 is one of the classes.
-        absent: What an absent class does in R; see :class:`~harness.losses.region.RegionLoss`.
+        absent: What an absent class does in R; see :class:`~harness.losses.region.GroupedLoss`.
         ignore_label: Label of the pixels to leave out.
     """
 

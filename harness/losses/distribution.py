@@ -269,7 +269,7 @@ class DistancePenalisedCrossEntropy(Loss):
 
     Reference: Caliva et al., MIDL 2019 (abstract track), eq. 2: (1 + Phi) CE, Phi from distances inside
     and outside; the normalisation is that of the 20-loss repository, more than two classes are our
-    extension. Elsewhere: that repository computes the weight and then returns plain CE.
+    extension. Elsewhere: the 20-loss repository computes the weight and then returns plain CE.
 
     Args:
         ignore_label: Label of the pixels to leave out.

@@ -1,18 +1,19 @@
 """Generalised Dice: one Dice over all classes together, and its penalty form."""
 
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, Unpack
 
 import torch
 from torch import Tensor
 
-from harness.losses.base import Loss, Relation, at_least, one_of, positive, register
-from harness.losses.batch import Absent, Batch, Reduce, mean_where
+from harness.losses.base import Relation, at_least, one_of, register
+from harness.losses.batch import Batch, mean_where
+from harness.losses.region import GroupedLoss, GroupOptions
 
 Weighting: TypeAlias = Literal["inverse_square", "inverse", "uniform"]
 
 
 @register
-class GeneralisedDice(Loss):
+class GeneralisedDice(GroupedLoss):
     """Generalised Dice loss: one Dice over all classes, each weighted by its inverse squared size.
 
     ::
@@ -35,11 +36,8 @@ class GeneralisedDice(Loss):
 
     Args:
         weighting: ``inverse_square`` (published), ``inverse`` or ``uniform``.
-        reduce: Group of the sums, ``batch`` or ``sample``.
         include_background: Whether class 0 is one of the classes.
-        absent: See above.
-        eps: Stands exactly where the formula shows it.
-        ignore_label: Label of the pixels to leave out.
+        options: See :class:`~harness.losses.region.GroupedLoss`; about ``absent`` see above.
     """
 
     name = "gdl"
@@ -50,18 +48,11 @@ class GeneralisedDice(Loss):
         self,
         *,
         weighting: Weighting = "inverse_square",
-        reduce: Reduce = "batch",
         include_background: bool = True,
-        absent: Absent = "ignore",
-        eps: float = 1e-5,
-        ignore_label: int | None = None,
+        **options: Unpack[GroupOptions],
     ) -> None:
-        super().__init__(ignore_label=ignore_label)
+        super().__init__(include_background=include_background, **options)
         self.weighting = one_of("weighting", weighting, Weighting)
-        self.reduce = one_of("reduce", reduce, Reduce)
-        self.include_background = include_background
-        self.absent = one_of("absent", absent, Absent)
-        self.eps = positive("eps", eps)
 
     def value(self, batch: Batch) -> Tensor:
         """1 - (2 sum w tp + eps) / (sum w (P + V) + eps), one number per group."""
@@ -99,11 +90,8 @@ class PenaltyGeneralisedDice(GeneralisedDice):
     Args:
         k: Strength of the penalty; 0 is GDL.
         weighting: See :class:`GeneralisedDice`.
-        reduce: Group of the sums.
         include_background: Whether class 0 is one of the classes.
-        absent: See :class:`GeneralisedDice`.
-        eps: Of G.
-        ignore_label: Label of the pixels to leave out.
+        options: See :class:`~harness.losses.region.GroupedLoss`.
     """
 
     name = "penalty_gdl"
@@ -115,20 +103,10 @@ class PenaltyGeneralisedDice(GeneralisedDice):
         *,
         k: float = 2.5,
         weighting: Weighting = "inverse_square",
-        reduce: Reduce = "batch",
         include_background: bool = True,
-        absent: Absent = "ignore",
-        eps: float = 1e-5,
-        ignore_label: int | None = None,
+        **options: Unpack[GroupOptions],
     ) -> None:
-        super().__init__(
-            weighting=weighting,
-            reduce=reduce,
-            include_background=include_background,
-            absent=absent,
-            eps=eps,
-            ignore_label=ignore_label,
-        )
+        super().__init__(weighting=weighting, include_background=include_background, **options)
         self.k = at_least("k", k, 0)
 
     def value(self, batch: Batch) -> Tensor:

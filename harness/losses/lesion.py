@@ -230,7 +230,7 @@ class ClDice(Loss):
     Args:
         iterations: Rounds of thinning, >= 1; at least the largest radius in pixels.
         reduce: Group of the sums, ``batch`` or ``sample``.
-        absent: See :class:`~harness.losses.region.RegionLoss`.
+        absent: See :class:`~harness.losses.region.GroupedLoss`.
         ignore_label: Label of the pixels to leave out.
     """
 

@@ -11,21 +11,23 @@ from harness.losses.base import Loss, Relation, at_least, between, clamped_power
 from harness.losses.batch import Absent, Batch, Reduce, Region
 
 
-class RegionOptions(TypedDict, total=False):
-    """Keyword arguments that every region loss hands on to :class:`RegionLoss`."""
+class GroupOptions(TypedDict, total=False):
+    """Keyword arguments of :class:`GroupedLoss` but ``include_background``, whose default differs."""
 
     reduce: Reduce
-    include_background: bool
     absent: Absent
     eps: float
     ignore_label: int | None
 
 
-class RegionLoss(Loss):
-    """Base of the losses that are a mean of one number per class.
+class RegionOptions(GroupOptions, total=False):
+    """Keyword arguments that every region loss hands on to :class:`RegionLoss`."""
 
-    A subclass writes :meth:`per_class`; this class chooses the classes, sums over the group and
-    applies the policy for absent classes.
+    include_background: bool
+
+
+class GroupedLoss(Loss):
+    """Base of the losses that sum over a group of pixels, class by class.
 
     Args:
         reduce: ``batch`` sums over all images, one number per class; ``sample`` over each image, one
@@ -37,8 +39,6 @@ class RegionLoss(Loss):
         eps: Stands exactly where the formula shows it.
         ignore_label: Label of the pixels to leave out.
     """
-
-    family = "region"
 
     def __init__(
         self,
@@ -54,6 +54,16 @@ class RegionLoss(Loss):
         self.include_background = include_background
         self.absent = one_of("absent", absent, Absent)
         self.eps = positive("eps", eps)
+
+
+class RegionLoss(GroupedLoss):
+    """Base of the losses that are a mean of one number per class.
+
+    A subclass writes :meth:`per_class`; this class chooses the classes, sums over the group and
+    applies the policy for absent classes. Parameters: see :class:`GroupedLoss`.
+    """
+
+    family = "region"
 
     def value(self, batch: Batch) -> Tensor:
         """Mean of the per-class losses over the kept classes."""

@@ -1,0 +1,164 @@
+"""The reference of all losses as one page of Markdown, from the registry and the docstrings."""
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from harness.bench.peers import PEERS
+from harness.cli import loss_guide
+from harness.cli.docstrings import read_docstring, simple_table
+from harness.cli.loss_parameters import as_yaml
+from harness.cli.loss_reference import LossEntry, all_entries, by_family
+from harness.losses import ALPHA_SCHEDULES, needs
+
+NOTE = "<!-- Written by `lossbench losses --markdown`; edit the docstrings or harness/cli/loss_guide.py. -->"
+
+
+def reference() -> str:
+    """Return the page, of nothing but what ships with lossbench: other packages' losses stay out."""
+    entries = [entry for entry in all_entries() if entry.ships_with_lossbench]
+    losses = [entry for entry in entries if entry.kind != "alias"]
+    aliases = [entry for entry in entries if entry.kind == "alias"]
+    parts = [
+        NOTE,
+        loss_guide.INTRODUCTION,
+        _needs(),
+        loss_guide.STUDY,
+        loss_guide.OWN_LOOP,
+        loss_guide.NEW_LOSS,
+        "## All losses",
+        loss_guide.GALLERY,
+        *_catalogue(losses),
+        "## Aliases",
+        "A well-known name of a sum; it is replaced by the sum before anything else.",
+        _aliases(aliases),
+        loss_guide.SCHEDULES,
+        _schedules(),
+        loss_guide.ELSEWHERE,
+        _elsewhere(losses),
+        loss_guide.MONAI,
+        _peers({entry.name for entry in entries}),
+        "## One by one",
+        *(section for entry in losses for section in _section(entry)),
+    ]
+    return "\n\n".join(part.strip("\n") for part in parts) + "\n"
+
+
+def table(heading: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    """Return a table of Markdown; bars in cells are escaped."""
+    lines = [heading, ("---",) * len(heading), *rows]
+    return "\n".join("| " + " | ".join(_cell(cell) for cell in line) + " |" for line in lines)
+
+
+def _cell(text: str) -> str:
+    return " ".join(re.sub(r"(?<!\\)\|", r"\|", text).split())
+
+
+def _needs() -> str:
+    heading, *rows = simple_table(needs.__doc__ or "")
+    return "### Needs\n\n" + table(tuple(heading), (tuple(row) for row in rows))
+
+
+def _catalogue(losses: list[LossEntry]) -> Iterator[str]:
+    heading = ("loss", "what it is", "parameters", "needs", "reference")
+    for family, members in by_family(losses):
+        yield f"### {family.capitalize()} losses"  # no anchor of a loss
+        yield table(heading, (_row(entry) for entry in members))
+
+
+def _row(entry: LossEntry) -> tuple[str, ...]:
+    parameters = ", ".join(f"`{each.name}={each.default_text}`" for each in entry.parameters)
+    summary = f"{entry.doc.summary} *Term.*" if entry.partner else entry.doc.summary
+    return _link(entry.name), _prose(summary), parameters, _names(entry.needs), entry.reference
+
+
+def _aliases(aliases: list[LossEntry]) -> str:
+    heading = ("alias", "sum", "what it is", "needs", "reference")
+    rows = (
+        (
+            f"`{entry.name}`",
+            f"`{entry.expression}`",
+            _prose(" ".join([entry.doc.summary, *entry.doc.paragraphs])),
+            _names(entry.needs),
+            entry.reference,
+        )
+        for entry in aliases
+    )
+    return table(heading, rows)
+
+
+def _schedules() -> str:
+    rows = []
+    for name, kind in ALPHA_SCHEDULES.items():
+        values: dict[str, Any] = kind.model_validate({"schedule": name}).model_dump(mode="json")
+        form = values.pop("form")
+        own = {key: value for key, value in values.items() if key != "schedule"}
+        parameters = ", ".join(f"`{key}={as_yaml(value)}`" for key, value in own.items())
+        doc = read_docstring(kind.__doc__)
+        rows.append((f"`{name}`", form, parameters, _prose(doc.summary), getattr(kind, "reference", "")))
+    return table(("schedule", "form", "parameters", "what it does", "reference"), rows)
+
+
+def _elsewhere(losses: list[LossEntry]) -> str:
+    told = [entry for entry in losses if entry.doc.elsewhere]
+    return table(("loss", "elsewhere"), ((_link(entry.name), _prose(entry.doc.elsewhere)) for entry in told))
+
+
+def _peers(known: set[str]) -> str:
+    rows = (
+        (f"`{name}`", f"`{peer.title}`", peer.note or "same values")
+        for name, peer in sorted(PEERS.items())
+        if name in known
+    )
+    return table(("ours", "theirs", "difference"), rows)
+
+
+def _section(entry: LossEntry) -> Iterator[str]:
+    yield f"### {entry.name}"
+    tag = f"{entry.family.capitalize()} family." + (
+        " A term, meant as a part of a sum." if entry.partner else ""
+    )
+    yield f"{_prose(entry.doc.summary)} {tag}"
+    if entry.doc.formula:
+        yield f"```text\n{entry.doc.formula}\n```"
+    yield from map(_prose, entry.doc.paragraphs)
+    if entry.parameters:
+        heading = ("parameter", "values", "default", "meaning")
+        yield table(
+            heading,
+            (
+                (f"`{each.name}`", each.type, f"`{each.default_text}`", _prose(each.description))
+                for each in entry.parameters
+            ),
+        )
+    yield "\n".join(f"* **{title}:** {text}" for title, text in _facts(entry))
+    yield f"```yaml\n{entry.example}\n```"
+
+
+def _facts(entry: LossEntry) -> Iterator[tuple[str, str]]:
+    yield "Reference", _prose(entry.doc.reference or entry.reference)
+    yield "Needs", _names(entry.needs) or "nothing but logits and labels"
+    if entry.relations:
+        yield "Relations", "; ".join(f"`{words}`" for words in entry.relations_in_words)
+    if entry.used_in:
+        yield "Used in", _names(entry.used_in)
+    if entry.doc.elsewhere:
+        yield "Elsewhere", _prose(entry.doc.elsewhere)
+
+
+def _prose(text: str) -> str:
+    """Return docstring prose in which Markdown sees no HTML tag and no accidental emphasis."""
+    parts = re.split(r"(```.*?```|`[^`]*`)", text, flags=re.DOTALL)
+    for index in range(0, len(parts), 2):
+        part = re.sub(r"<(?=[A-Za-z/!])", r"\<", parts[index])
+        part = re.sub(r"(?<=\w)\*(?=\w)| \* ", lambda found: found[0].replace("*", r"\*"), part)
+        parts[index] = part
+    return "".join(parts)
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def _link(name: str) -> str:
+    return f"[`{name}`](#{name})"

@@ -1,7 +1,7 @@
 """One slice with an imperfect prediction, for the picture of the losses' gradients."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -45,7 +45,16 @@ class _Slice:
     area: int
 
 
-def anatomy_case(  # noqa: PLR0913 -- what the command line gives, one by one
+@dataclass(frozen=True)
+class _Trained:
+    """The network, the pixels per class of what it was trained on, and for how many batches it was."""
+
+    model: "nn.Module"
+    class_counts: NDArray[np.int64]
+    steps: int
+
+
+def anatomy_case(
     dataset: str | None,
     case: str | None,
     data: Path,
@@ -82,8 +91,8 @@ def anatomy_case(  # noqa: PLR0913 -- what the command line gives, one by one
     prepared, credit = _prepared(dataset, data, home)
     chosen = _choose(prepared, case)
     window = _window(prepared, chosen)
-    model, class_counts = _train(prepared, chosen, window, steps, progress)
-    return _as_shown(prepared, chosen, window, model, class_counts, steps, credit)
+    trained = _train(prepared, chosen, window, steps, progress)
+    return replace(_as_shown(prepared, chosen, window, trained), credit=credit)
 
 
 def _prepared(dataset: str | None, data: Path, home: Home) -> tuple[PreparedDataset, str]:
@@ -102,7 +111,8 @@ def _prepared(dataset: str | None, data: Path, home: Home) -> tuple[PreparedData
             "without a dataset, a simulated one is drawn"
         )
     prepared = prepare_with_progress(description, data, home)
-    return prepared, "" if prepared.name.endswith("-sim") else _credit(description.citation, description.licence)
+    simulated = prepared.name.endswith("-sim")
+    return prepared, "" if simulated else _credit(description.citation, description.licence)
 
 
 def _credit(citation: str, licence: str) -> str:
@@ -156,8 +166,8 @@ def _train(
     window: _Window,
     steps: int,
     progress: Callable[[int, int], None],
-) -> tuple["nn.Module", NDArray[np.int64]]:
-    """Return the network, and the pixels per class of what it was trained on."""
+) -> _Trained:
+    """Train on all patients but the chosen one."""
     import torch
 
     from harness.losses import parse_loss
@@ -167,9 +177,7 @@ def _train(
     loss = parse_loss(LOSS).build(ignore_label=IGNORE if prepared.ignores else None)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        model = build_model(
-            "unet2d", len(prepared.channels), prepared.n_classes, base_channels=BASE_CHANNELS
-        )
+        model = build_model("unet2d", len(prepared.channels), prepared.n_classes, base_channels=BASE_CHANNELS)
     model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE)
     for done, index in enumerate(_batches(prepared.fingerprint, len(labels), steps), 1):
@@ -178,7 +186,8 @@ def _train(
         loss(z, torch.from_numpy(labels[index])).backward()
         optimizer.step()
         progress(done, steps)
-    return model, np.bincount(labels[labels != IGNORE], minlength=prepared.n_classes)
+    counts = np.bincount(labels[labels != IGNORE], minlength=prepared.n_classes)
+    return _Trained(model, counts, steps)
 
 
 def _training_slices(
@@ -213,38 +222,37 @@ def _predict(model: "nn.Module", image: NDArray[np.float32]) -> NDArray[np.float
     return logits
 
 
-def _as_shown(  # noqa: PLR0913, PLR0917 -- every piece of the picture's text
-    prepared: PreparedDataset,
-    chosen: _Slice,
-    window: _Window,
-    model: "nn.Module",
-    class_counts: NDArray[np.int64],
-    steps: int,
-    credit: str,
-) -> "AnatomyCase":
+def _as_shown(prepared: PreparedDataset, chosen: _Slice, window: _Window, trained: _Trained) -> "AnatomyCase":
     from reports.losses.gradients import AnatomyCase
 
     case, at = chosen.case, chosen.at
     image = np.array(prepared.images(case)[at][:, *window])
-    labels = np.array(prepared.labels(case)[at][window])
+    whole = prepared.labels(case)[at]
+    labels = np.array(whole[window])
     known = labels[(labels > 0) & (labels != IGNORE)]
+    class_index = int(np.bincount(known).argmax()) if known.size else 1
     photograph = case.shape[0] == 1 and tuple(case.spacing) == (1.0, 1.0, 1.0)
     patients = len(prepared.load_by_patient()) - 1
     return AnatomyCase(
         image=_turned(image[0], photograph),
         labels=_turned(labels, photograph),
-        logits=_turned(_predict(model, image), photograph),
+        logits=_turned(_predict(trained.model, image), photograph),
         spacing=(float(case.spacing[1]), float(case.spacing[2])),
-        class_counts=class_counts,
-        class_index=int(np.bincount(known).argmax()) if known.size else 1,
+        class_counts=trained.class_counts,
+        class_index=class_index,
+        class_name=prepared.classes[class_index],
+        unit="px" if photograph else "mm",
         title=prepared.title,
-        case=f"case {case.case}" + (f", slice {at + 1} of {case.shape[0]}" if case.shape[0] > 1 else ""),
+        case=_which(case, at) + (", cut to where foreground occurs" if labels.shape < whole.shape else ""),
         prediction=(
-            f"U-Net (base {BASE_CHANNELS}) after {steps} steps of Dice + CE on {patients} other patients "
-            f"(Adam {LEARNING_RATE:g}, batch {BATCH}, seed 0, slices with foreground)"
+            f"U-Net (base {BASE_CHANNELS}) after {trained.steps} steps of Dice + CE on {patients} other "
+            f"patients (Adam {LEARNING_RATE:g}, batch {BATCH}, seed 0, slices with foreground)"
         ),
-        credit=credit,
     )
+
+
+def _which(case: PreparedCase, at: int) -> str:
+    return f"case {case.case}" + (f", slice {at + 1} of {case.shape[0]}" if case.shape[0] > 1 else "")
 
 
 def _turned(array: NDArray[Any], photograph: bool) -> NDArray[Any]:

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from math import copysign
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +11,8 @@ from harness.losses import ALPHA_SCHEDULES, Schedule
 from harness.losses.alpha import WarmStart
 from reports.figures.learning_curves import label_epochs, whole_epochs
 from reports.figures.registry import Drawing
-from reports.figures.save import save
 from reports.figures.style import FAMILY_COLOURS, INK, WIDTH, drawing_style, grid_of_axes, new_figure
+from reports.losses.write import check_target, write_drawing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,7 +24,6 @@ GREY = "#555555"
 _NOTE = 27.0
 """Points between a panel and its title, for three lines: two of the source, one of the parameters."""
 PUBLISHED_CODE = "published code"
-SUFFIXES = (".png", ".pdf", ".svg")
 
 _WEIGHTS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("$w_R$", "region loss", {"color": FAMILY_COLOURS["region"], "lw": 1.9, "ls": "-"}),
@@ -52,14 +50,9 @@ def write_schedules(target: Path, epochs: int = 200) -> None:
     Raises:
         InputError: if the name ends otherwise, or there is no epoch.
     """
-    if target.suffix.lower() not in SUFFIXES:
-        raise InputError(f"{target}: cannot draw into {target.suffix!r}; use one of {', '.join(SUFFIXES)}")
+    check_target(target)
     drawing = Drawing("schedules", "Alpha schedules", _caption(epochs), _alt(epochs), draw_schedules(epochs))
-    target.parent.mkdir(parents=True, exist_ok=True)
-    # Beside the target: a file only moves in one piece within one file system.
-    with TemporaryDirectory(dir=target.parent, prefix=".schedules-") as scratch:
-        save(drawing, Path(scratch))
-        (Path(scratch) / f"schedules{target.suffix.lower()}").replace(target)
+    write_drawing(drawing, target)
 
 
 def draw_schedules(epochs: int = 200) -> "Figure":

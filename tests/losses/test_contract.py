@@ -225,6 +225,23 @@ def test_what_is_given_equals_what_is_computed(name, noise, needs_of):
 
 
 @every_loss
+def test_no_distance_transform_in_the_step(name, noise, needs_of, monkeypatch):
+    """Given what it declares, a loss computes none of it; Hausdorff follows the prediction."""
+    logits, labels = noise()
+    loss = LOSSES[name]()
+    needs = {need: value for need, value in needs_of(logits, labels).items() if need in loss.needs}
+
+    def refuse(*_):
+        raise AssertionError("computed although it was given")
+
+    for function in ("signed_distance_maps", "components", "component_cells", "skeleton_tube"):
+        monkeypatch.setattr(f"harness.losses.needs.{function}", refuse)
+    if name not in TRANSFORMS_IN_THE_STEP:
+        monkeypatch.setattr("harness.losses.needs.boundary_distances", refuse)
+    loss(logits, labels, **needs)
+
+
+@every_loss
 def test_channels_last_gives_the_same(name, noise):
     logits, labels = noise()
     loss = LOSSES[name]()

@@ -10,7 +10,7 @@ from harness.errors import InputError
 from harness.losses import ALPHA_SCHEDULES
 from harness.losses.schedule import Form, Schedule
 from reports.figures.style import drawing_style
-from reports.losses import schedules
+from reports.losses import write
 from reports.losses.schedules import draw_schedules, write_schedules
 
 
@@ -117,7 +117,7 @@ def test_a_failure_leaves_what_was_there(tmp_path, monkeypatch):
         (folder / "schedules.png").write_text("half")
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(schedules, "save", fail)
+    monkeypatch.setattr(write, "save", fail)
     with pytest.raises(OSError, match="no space left"):
         write_schedules(target)
     assert target.read_text() == "old"

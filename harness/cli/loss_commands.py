@@ -55,7 +55,7 @@ def losses(
         str | None, typer.Option(help="With --anatomy: a case, or CASE:SLICE counted from 1.")
     ] = None,
     steps: Annotated[
-        int | None, typer.Option(min=1, help="With --anatomy: training steps of the network; 100 if absent.")
+        int | None, typer.Option(min=1, help="With --anatomy: training steps of the network; 120 if absent.")
     ] = None,
     data: DataOption = DEFAULT_DATA,
     home: HomeOption = DEFAULT_HOME,
@@ -144,8 +144,10 @@ def _draw_schedules(target: Path, epochs: int | None) -> None:
 
 def _draw_map(target: Path) -> None:
     _check_picture(target)
+    from harness.losses import load_entry_points
     from reports.losses.family_map import write_family_map
 
+    load_entry_points()
     write_family_map(target)
     _say_written(target)
 
@@ -155,8 +157,10 @@ def _draw_anatomy(
 ) -> None:
     _check_picture(target)
     from harness.cli.anatomy_case import STEPS, anatomy_case
+    from harness.losses import load_entry_points
     from reports.losses.anatomy import write_anatomy
 
+    load_entry_points()
     with _progress() as told:
         shown = anatomy_case(dataset, case, data, home, steps=steps or STEPS, progress=told)
     write_anatomy(target, shown)

@@ -110,7 +110,7 @@ class Loss(nn.Module, ABC):
             ValueError: if shapes, types or (on the CPU) labels do not fit.
         """
         with torch.autocast(logits.device.type, enabled=False):
-            return self.value(Batch.of(logits, labels, self.ignore_label, **needs))
+            return self.value(Batch.of(logits, labels, self.ignore_label, shared=False, **needs))
 
     @abstractmethod
     def value(self, batch: Batch) -> Tensor:

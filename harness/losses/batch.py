@@ -169,17 +169,25 @@ class Batch:
         y: (B, H, W) labels, int64; 0 at ignored pixels.
         counted: (B, H, W) boolean, False at ignored pixels; None when every pixel counts.
         given: What was computed in advance, by its name in :mod:`harness.losses.needs`.
+        shared: Whether several losses read this batch: p and ln p_y then come from one node.
     """
 
     z: Tensor
     y: Tensor
     counted: Tensor | None = None
     given: Mapping[Need, Tensor] = field(default_factory=lambda: MappingProxyType({}))
+    shared: bool = False
     _regions: dict[tuple[Reduce, bool], Region] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
     def of(
-        cls, logits: Tensor, labels: Tensor, ignore_label: int | None = None, **needs: Tensor | None
+        cls,
+        logits: Tensor,
+        labels: Tensor,
+        ignore_label: int | None = None,
+        *,
+        shared: bool = False,
+        **needs: Tensor | None,
     ) -> "Batch":
         """Check and prepare a batch; ``needs`` become :attr:`given`.
 
@@ -201,7 +209,7 @@ class Batch:
             z = z.masked_fill(~counted.unsqueeze(1), 0.0)
         _check_range(y, logits.shape[1])
         given: dict[Any, Tensor] = {name: need.detach() for name, need in needs.items() if need is not None}
-        return cls(z, y, counted, given)
+        return cls(z, y, counted, given, shared)
 
     @property
     def C(self) -> int:
@@ -232,7 +240,7 @@ class Batch:
     @once
     def p(self) -> Tensor:
         """(B, C, H, W) softmax probabilities, 0 at ignored pixels."""
-        p = self._p_and_log_p_y[0] if "log_p_y" in self.__dict__ else F.softmax(self.z, dim=1)
+        p = self._p_and_log_p_y[0] if "_p_and_log_p_y" in self.__dict__ else F.softmax(self.z, dim=1)
         return p if self.counted is None else p * self.counted.unsqueeze(1)
 
     @once
@@ -262,11 +270,10 @@ class Batch:
 
     @once
     def log_p_y(self) -> Tensor:
-        """(B, H, W) log-probability of the true class (meaningless at ignored pixels).
-
-        Asked for before :attr:`p`, it brings p along.
-        """
-        return self._p_and_log_p_y[1]
+        """(B, H, W) log-probability of the true class (meaningless at ignored pixels)."""
+        if self.shared:
+            return self._p_and_log_p_y[1]
+        return self.log_p.gather(1, self.y.unsqueeze(1)).squeeze(1)
 
     @once
     def p_y(self) -> Tensor:

@@ -73,7 +73,7 @@ class CombinedLoss(nn.Module):
         """Return the weighted sum; each part sees only those of ``needs`` that it declares, and spacing."""
         given = {need: value for need, value in needs.items() if need in self.needs | {"spacing"}}
         with torch.autocast(logits.device.type, enabled=False):
-            batch = Batch.of(logits, labels, self.ignore_label, **given)
+            batch = Batch.of(logits, labels, self.ignore_label, shared=len(self.losses) > 1, **given)
             values = {
                 index: _value(self.losses[index], batch, logits, labels, given) for index in self._order()
             }

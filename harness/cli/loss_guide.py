@@ -142,7 +142,7 @@ class Trainer(nnUNetTrainer):
 Wrap it in nnU-Net's `DeepSupervisionWrapper` if deep supervision is on, as its own trainers do.
 """
 
-NEW_LOSS = """\
+NEW_LOSS = '''\
 ## A new loss
 
 Write one class. Its keyword arguments are its parameters, its docstring is its documentation: the block
@@ -157,7 +157,7 @@ from torch import Tensor
 
 @register
 class GeneralisedCrossEntropy(Loss):
-    '''Generalised cross entropy: from CE (q near 0) to the mean absolute error (q = 1).
+    """Generalised cross entropy: from CE (q near 0) to the mean absolute error (q = 1).
 
     ::
 
@@ -168,7 +168,7 @@ class GeneralisedCrossEntropy(Loss):
     Args:
         q: Large values forgive pixels that are predicted badly; > 0 and <= 1.
         ignore_label: Label of the pixels to leave out.
-    '''
+    """
 
     name = "generalised_ce"
     family = "distribution"
@@ -188,7 +188,7 @@ brings this page up to date. In a package of your own leave `@register` out and 
 entry point. `batch` holds what formulas are made of (`p`, `t`, `log_p_y`, `region(...)` with tp, fp, fn,
 P, V), computed at most once per step and shared by all terms of a sum. A loss that is one number per
 class derives from `harness.losses.region.RegionLoss` and writes only `per_class`.
-"""
+'''
 
 SCHEDULES = """\
 ## Alpha schedules

@@ -185,7 +185,7 @@ class GeneralisedCrossEntropy(Loss):
 In a file under `harness/losses/` nothing else is needed: the class stands in `lossbench losses`, in study
 files and in the test that every loss has to pass, and `lossbench losses --markdown > docs/losses.md`
 brings this page up to date. In a package of your own leave `@register` out and use the import path or an
-entry point. `batch` holds what formulas are made of (`p`, `t`, `log_p_y`, `region(...)` with tp, fp, fn,
+entry point. `batch` holds what formulas are made of (`p`, `mask`, `log_p_y`, `region(...)` with tp, fp, fn,
 P, V), computed at most once per step and shared by all terms of a sum. A loss that is one number per
 class derives from `harness.losses.region.RegionLoss` and writes only `per_class`.
 '''

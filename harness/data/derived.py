@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.geometry import component_cells, signed_distance_maps, skeleton_tube
+from harness.geometry import class_cells, signed_distance_maps, skeleton_tube
 from harness.geometry import components as label_components
 from harness.registry import Registry
 
@@ -63,12 +63,7 @@ def cells(labels: Labels, n_classes: int, spacing: Spacing) -> NDArray[np.int16 
 
     Zeros for the background, and for a class that is absent from the slice.
     """
-    found = np.zeros((len(labels), n_classes, *labels.shape[1:]), dtype=np.int32)
-    for planes, image in zip(found, labels, strict=True):
-        numbers = label_components(image, n_classes)
-        for label in range(1, n_classes):
-            planes[label] = component_cells(np.where(image == label, numbers, 0), spacing[1:])
-    return _narrow(found)
+    return _narrow(np.stack([class_cells(image, n_classes, spacing[1:]) for image in labels]))
 
 
 @DERIVED.register("skeletons")

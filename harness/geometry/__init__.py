@@ -6,7 +6,7 @@ are boolean, label maps are integer, 2D or 3D; distances are in the unit of ``sp
 voxels when the spacing is 1).
 """
 
-from harness.geometry.cells import component_cells
+from harness.geometry.cells import class_cells, component_cells
 from harness.geometry.components import components
 from harness.geometry.distance import Offset, boundary_distances, signed_distance_map, signed_distance_maps
 from harness.geometry.skeleton import skeleton_tube
@@ -14,6 +14,7 @@ from harness.geometry.skeleton import skeleton_tube
 __all__ = [
     "Offset",
     "boundary_distances",
+    "class_cells",
     "component_cells",
     "components",
     "signed_distance_map",

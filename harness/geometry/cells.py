@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from harness.geometry.components import components as components_of
 from harness.geometry.distance import checked_spacing, distance_to_other_side
 from harness.geometry.surface import surface_mask
 
@@ -59,6 +60,29 @@ def component_cells(components: NDArray[np.integer[Any]], spacing: Sequence[floa
     nearest[inside] = ranks[inside]
     cells = numbers[np.minimum(nearest, len(numbers) - 1)]  # doubtful digits may make up a rank
     cells[doubtful] = _lowest_of_the_nearest(np.argwhere(doubtful), components, size)
+    return cells
+
+
+def class_cells(
+    labels: NDArray[np.integer[Any]], n_classes: int, spacing: Sequence[float]
+) -> NDArray[np.int32]:
+    """Return the cells of the components of every class of a label map.
+
+    Args:
+        labels: (H, W) or (D, H, W), integer; those outside 1..n_classes - 1 belong to no component.
+        n_classes: How many classes there are, background included.
+        spacing: Size of a pixel along each axis.
+
+    Returns:
+        (n_classes, \\*labels.shape): zeros for the background and for a class that is absent.
+
+    Raises:
+        ValueError: as :func:`~harness.geometry.components` and :func:`component_cells` do.
+    """
+    numbers = components_of(labels, n_classes)
+    cells = np.zeros((n_classes, *numbers.shape), dtype=np.int32)
+    for label in range(1, n_classes):
+        cells[label] = component_cells(np.where(labels == label, numbers, 0), spacing)
     return cells
 
 

@@ -81,7 +81,7 @@ class Region:
 
     @once
     def t(self) -> Tensor:
-        """(B, C, H, W) one-hot labels as numbers."""
+        """(B, C, H, W) one-hot labels as numbers, 0 at ignored pixels."""
         return self.mask.to(self.p.dtype)
 
     def sum(self, x: Tensor) -> Tensor:
@@ -96,10 +96,6 @@ class Region:
         # A norm needs no array of squares, neither here nor on the way back.
         per_image: Tensor = torch.linalg.vector_norm(x, dim=(2, 3)) ** 2
         return (per_image.sum(0) if self.reduce == "batch" else per_image)[..., self.first :]
-
-    def sum_inside(self, x: Tensor) -> Tensor:
-        """Sum (B, C, H, W) over those pixels of each group that carry the class, and keep K classes."""
-        return self.sum(torch.where(self.mask, x, 0.0))
 
     @once
     def _sums(self) -> tuple[Tensor, Tensor]:
@@ -118,8 +114,7 @@ class Region:
 
     def count(self, where: Tensor) -> Tensor:
         """Count the pixels of each group where a boolean (B, C, H, W) holds, and keep K classes."""
-        # As bytes into 32 bits: a sum of booleans goes through an array of 64-bit integers.
-        per_image = where.view(torch.uint8).flatten(2).sum(-1, dtype=torch.int32)
+        per_image = count_per_image(where)
         return (per_image.sum(0) if self.reduce == "batch" else per_image)[..., self.first :].to(self.p.dtype)
 
     @once
@@ -153,6 +148,12 @@ class Region:
         if absent == "penalise":
             return torch.where(without_label, self.P / self.n, values).mean()
         return mean_where(~without_label, values)
+
+
+def count_per_image(where: Tensor) -> Tensor:
+    """Count the pixels, (B, C) int32, where a boolean (B, C, H, W) holds."""
+    # As bytes into 32 bits: a sum of booleans goes through an array of 64-bit integers.
+    return where.view(torch.uint8).flatten(2).sum(-1, dtype=torch.int32)
 
 
 def mean_where(kept: Tensor, values: Tensor) -> Tensor:
@@ -250,11 +251,6 @@ class Batch:
         return self.y_or_none.unsqueeze(1) == classes.view(1, -1, 1, 1)
 
     @once
-    def t(self) -> Tensor:
-        """(B, C, H, W) one-hot labels as numbers, 0 at ignored pixels."""
-        return self.mask.to(self.z.dtype)
-
-    @once
     def log_p(self) -> Tensor:
         """(B, C, H, W) log-probabilities, finite for finite logits (meaningless at ignored pixels)."""
         return F.log_softmax(self.z, dim=1)
@@ -284,7 +280,7 @@ class Batch:
     def f(self) -> Tensor:
         """(C,) pixels per class in the training cases: as given, else those of this batch."""
         counts = self.given.get("class_counts")
-        return (self.region("batch", True).V if counts is None else counts).to(self.z)
+        return (count_per_image(self.mask).sum(0) if counts is None else counts).to(self.z)
 
     @once
     def spacing(self) -> Tensor:
@@ -329,7 +325,7 @@ class Batch:
         given = self.given.get("cells")
         if given is not None:
             return given.long()
-        return cells_of(self.y_or_none, self.components, self.C, self.spacing)
+        return cells_of(self.y_or_none, self.C, self.spacing)
 
     @once
     def skeletons(self) -> Tensor:

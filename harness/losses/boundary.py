@@ -144,7 +144,7 @@ class HausdorffDT(Loss):
         if batch.counted is not None:
             weight = weight * batch.counted.unsqueeze(1)
         region = batch.region("batch", self.include_background)
-        return region.sum(weight * (batch.p - batch.t) ** 2).mean() / batch.n
+        return region.sum(weight * (batch.p - region.t) ** 2).mean() / batch.n
 
     def predicted_distances(self, batch: Batch) -> Tensor:
         """Return D_q (B, C, H, W), of the kept classes."""

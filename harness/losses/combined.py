@@ -49,6 +49,9 @@ class CombinedLoss(nn.Module):
             raise ValueError(f"alpha needs at least 2 losses and the index of the one it moves (got {on})")
         self.ignore_label = _common_ignore_label(losses)
         self.needs = frozenset[str]().union(*(_needs(loss) for loss in losses))
+        # Cross entropies first: their log-probabilities bring the probabilities along.
+        families = [getattr(loss, "family", None) for loss in losses]
+        self._order = sorted(range(len(losses)), key=lambda index: families[index] != "distribution")
         self._alpha_weights = None if alpha is None else alpha.weights(0, 1)
         self.register_buffer("current", torch.tensor(self._weights()), persistent=False)
 
@@ -75,18 +78,13 @@ class CombinedLoss(nn.Module):
         with torch.autocast(logits.device.type, enabled=False):
             batch = Batch.of(logits, labels, self.ignore_label, shared=len(self.losses) > 1, **given)
             values = {
-                index: _value(self.losses[index], batch, logits, labels, given) for index in self._order()
+                index: _value(self.losses[index], batch, logits, labels, given) for index in self._order
             }
         weights = self.current.to(values[0])
         total = weights[0] * values[0]
         for index in range(1, len(values)):
             total = total + weights[index] * values[index]
         return total
-
-    def _order(self) -> list[int]:
-        """Cross entropies first: their log-probabilities bring the probabilities along."""
-        families = [getattr(loss, "family", None) for loss in self.losses]
-        return sorted(range(len(families)), key=lambda index: families[index] != "distribution")
 
     def extra_repr(self) -> str:
         """Show the weights."""

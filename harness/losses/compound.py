@@ -135,14 +135,15 @@ class AnatomyNet(Loss):
         self.reduce = one_of("reduce", reduce, Reduce)
         self.include_background = include_background
         self.eps = positive("eps", eps)
-        self._focal = Focal(gamma=gamma, ignore_label=ignore_label)
+        self._focal = Focal(gamma=gamma)
+        self._dice = Dice(reduce=reduce, include_background=include_background, eps=eps)
 
     def value(self, batch: Batch) -> Tensor:
         """Sum_c (1 - D_c), averaged over groups, + w_focal focal."""
         focal = self._focal.value(batch)
-        r = batch.region(self.reduce, self.include_background)
-        of_class = 1 - (2 * r.tp + self.eps) / (r.P + r.V + self.eps)
-        return torch.where(r.V > 0, of_class, 0.0).sum(-1).mean() + self.w_focal * focal
+        region = batch.region(self.reduce, self.include_background)
+        of_present = torch.where(region.V > 0, self._dice.per_class(region), 0.0)
+        return of_present.sum(-1).mean() + self.w_focal * focal
 
 
 @register

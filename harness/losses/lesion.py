@@ -44,11 +44,13 @@ class Parts:
         """
         images, classes, height, width = numbers.shape
         most = ((height + 1) // 2) * ((width + 1) // 2) + 1
-        if numbers.device.type == "cpu" and not torch.compiler.is_compiling() and int(numbers.max()) >= most:
-            raise ValueError(
-                f"components are numbered up to {int(numbers.max())}, more than fit into {height} x {width} "
-                "pixels: after cropping, number them again"
-            )
+        if numbers.device.type == "cpu" and not torch.compiler.is_compiling():
+            largest = int(numbers.max())
+            if largest >= most:
+                raise ValueError(
+                    f"components are numbered up to {largest}, more than fit into {height} x {width} pixels: "
+                    "after cropping, number them again"
+                )
         group = torch.arange(images * classes, device=numbers.device).view(images, classes, 1, 1)
         return cls(group * most + numbers, (images, classes, most))
 

@@ -30,7 +30,7 @@ from torch import Tensor
 
 from harness.geometry import (
     boundary_distances,
-    component_cells,
+    class_cells,
     components,
     signed_distance_maps,
     skeleton_tube,
@@ -139,14 +139,11 @@ def components_of(images: Tensor, n_classes: int) -> Tensor:
 
 
 @_untraced
-def cells_of(images: Tensor, numbers: Tensor, n_classes: int, spacing: Tensor) -> Tensor:
-    """Return the cells (B, C, H, W), int64, of label maps (B, H, W) and their component numbers."""
-    cells = np.zeros((len(images), n_classes, *images.shape[1:]), dtype=np.int64)
+def cells_of(images: Tensor, n_classes: int, spacing: Tensor) -> Tensor:
+    """Return the cells (B, C, H, W), int64, of label maps (B, H, W)."""
     sizes = spacing[:, -2:].tolist()
-    for place, (image, number) in enumerate(zip(_arrays(images), _arrays(numbers), strict=True)):
-        for label in range(1, n_classes):
-            cells[place, label] = component_cells(np.where(image == label, number, 0), sizes[place])
-    return torch.from_numpy(cells).to(images.device)
+    cells = [class_cells(image, n_classes, size) for image, size in zip(_arrays(images), sizes, strict=True)]
+    return torch.from_numpy(np.stack(cells)).to(images.device, torch.int64)
 
 
 @_untraced

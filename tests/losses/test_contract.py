@@ -234,7 +234,7 @@ def test_no_distance_transform_in_the_step(name, noise, needs_of, monkeypatch):
     def refuse(*_):
         raise AssertionError("computed although it was given")
 
-    for function in ("signed_distance_maps", "components", "component_cells", "skeleton_tube"):
+    for function in ("signed_distance_maps", "components", "class_cells", "skeleton_tube"):
         monkeypatch.setattr(f"harness.losses.needs.{function}", refuse)
     if name not in TRANSFORMS_IN_THE_STEP:
         monkeypatch.setattr("harness.losses.needs.boundary_distances", refuse)

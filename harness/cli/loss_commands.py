@@ -100,7 +100,7 @@ def _belongs(flag: str, picture: Path | None, options: Mapping[str, object]) -> 
 
 
 def _list(as_json: bool) -> None:
-    from harness.cli.loss_reference import all_entries
+    from harness.cli.loss_docs.entries import all_entries
     from harness.losses import load_entry_points
 
     load_entry_points()
@@ -108,25 +108,25 @@ def _list(as_json: bool) -> None:
     if as_json:
         print_json([entry.to_json() for entry in entries])
         return
-    from harness.cli.loss_text import overview
+    from harness.cli.loss_docs.terminal import overview
 
     stdout.print(overview(entries))
 
 
 def _explain(name: str, as_json: bool) -> None:
-    from harness.cli.loss_reference import LossEntry, describe_loss, spec_to_json
+    from harness.cli.loss_docs.entries import LossEntry, describe_loss, spec_to_json
 
     found = describe_loss(name)
     if as_json:
         print_json(found.to_json() if isinstance(found, LossEntry) else spec_to_json(found))
         return
-    from harness.cli.loss_text import explanation, sum_explained
+    from harness.cli.loss_docs.terminal import explanation, sum_explained
 
     stdout.print(explanation(found) if isinstance(found, LossEntry) else sum_explained(found))
 
 
 def _print_markdown() -> None:
-    from harness.cli.loss_markdown import reference
+    from harness.cli.loss_docs.markdown_page import reference
 
     typer.echo(reference(), nl=False)
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from harness.cli.docstrings import first_sentence, markdown, read_docstring, simple_table
-from harness.cli.loss_parameters import as_yaml, parameters_of
+from harness.cli.loss_docs.docstrings import first_sentence, markdown, read_docstring, simple_table
+from harness.cli.loss_docs.parameters import as_yaml, parameters_of
 from harness.losses import LOSSES
 
 

@@ -10,9 +10,9 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from harness.cli import loss_reference
-from harness.cli.loss_reference import all_entries, describe_loss
-from harness.cli.loss_text import PARTNER, explanation, overview, sum_explained
+from harness.cli.loss_docs import entries
+from harness.cli.loss_docs.entries import all_entries, describe_loss
+from harness.cli.loss_docs.terminal import PARTNER, explanation, overview, sum_explained
 from harness.cli.main import app
 from harness.errors import InputError
 from harness.losses import ALIASES, LOSSES, parse_loss, plugins
@@ -203,7 +203,7 @@ def test_a_class_without_documentation_is_explained_all_the_same(their_losses):
 
 def test_an_entry_point_is_listed_as_one(their_losses, monkeypatch):
     announced = [EntryPoint("theirs", f"{their_losses}:Described", plugins.GROUP)]
-    for module in (plugins, loss_reference):
+    for module in (plugins, entries):
         monkeypatch.setattr(module, "entry_points", lambda group: announced)
     monkeypatch.setattr(LOSSES, "_entries", dict(LOSSES._entries))  # put back afterwards
     rows = {row["name"]: row for row in json.loads(run("--json").stdout)}

@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from harness.bench.peers import PEERS
-from harness.cli import loss_markdown
-from harness.cli.loss_reference import all_entries, describe_loss
+from harness.cli.loss_docs import markdown_page
+from harness.cli.loss_docs.entries import all_entries, describe_loss
 from harness.losses import ALIASES, ALPHA_SCHEDULES, LOSSES, Loss
 from harness.strict_yaml import read, validate
 from harness.study.spec import Study
@@ -22,7 +22,7 @@ HEAD = "study: example\ndatasets: [wmh2017]\n"
 
 @pytest.fixture(scope="module")
 def page():
-    return loss_markdown.reference()
+    return markdown_page.reference()
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def test_the_file_is_fresh(page):
 
 
 def test_the_page_is_the_same_every_time_and_tells_nothing_about_this_machine(page):
-    assert page == loss_markdown.reference()
+    assert page == markdown_page.reference()
     assert str(Path.home()) not in page
     assert str(DOCS.parent) not in page
     assert "0x" not in page

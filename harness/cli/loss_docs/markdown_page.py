@@ -5,13 +5,13 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from harness.bench.peers import PEERS
-from harness.cli import loss_guide
-from harness.cli.docstrings import read_docstring, simple_table
-from harness.cli.loss_parameters import as_yaml
-from harness.cli.loss_reference import LossEntry, all_entries, by_family
+from harness.cli.loss_docs import guide
+from harness.cli.loss_docs.docstrings import read_docstring, simple_table
+from harness.cli.loss_docs.entries import LossEntry, all_entries, by_family
+from harness.cli.loss_docs.parameters import as_yaml
 from harness.losses import ALPHA_SCHEDULES, needs
 
-NOTE = "<!-- Written by `lossbench losses --markdown`; edit the docstrings or harness/cli/loss_guide.py. -->"
+NOTE = "<!-- Written by `lossbench losses --markdown`; edit docstrings or harness/cli/loss_docs/guide.py. -->"
 
 
 def reference() -> str:
@@ -21,22 +21,22 @@ def reference() -> str:
     aliases = [entry for entry in entries if entry.kind == "alias"]
     parts = [
         NOTE,
-        loss_guide.INTRODUCTION,
+        guide.INTRODUCTION,
         _needs(),
-        loss_guide.STUDY,
-        loss_guide.OWN_LOOP,
-        loss_guide.NEW_LOSS,
+        guide.STUDY,
+        guide.OWN_LOOP,
+        guide.NEW_LOSS,
         "## All losses",
-        loss_guide.GALLERY,
+        guide.GALLERY,
         *_catalogue(losses),
         "## Aliases",
         "A well-known name of a sum; it is replaced by the sum before anything else.",
         _aliases(aliases),
-        loss_guide.SCHEDULES,
+        guide.SCHEDULES,
         _schedules(),
-        loss_guide.ELSEWHERE,
+        guide.ELSEWHERE,
         _elsewhere(losses),
-        loss_guide.MONAI,
+        guide.MONAI,
         _peers({entry.name for entry in entries}),
         "## One by one",
         *(section for entry in losses for section in _section(entry)),

@@ -8,8 +8,8 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from torch import nn
 
-from harness.cli.docstrings import Docstring, first_sentence, read_docstring
-from harness.cli.loss_parameters import Parameter, as_yaml, parameters_of
+from harness.cli.loss_docs.docstrings import Docstring, first_sentence, read_docstring
+from harness.cli.loss_docs.parameters import Parameter, as_yaml, parameters_of
 from harness.losses import ALIASES, LOSSES, LossSpec, Relation, parse_loss
 from harness.losses.base import Family
 from harness.losses.plugins import GROUP, find_loss

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from torch import nn
 
-from harness.cli.docstrings import markdown, read_docstring
+from harness.cli.loss_docs.docstrings import markdown, read_docstring
 from harness.losses.base import constructor_parameters
 
 _SEE = re.compile(r"(?:^|[;,.] ?)[Ss]ee :class:`~?([\w.]+)`\.?$")

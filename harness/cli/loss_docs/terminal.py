@@ -8,9 +8,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from harness.cli.docstrings import simple_table
-from harness.cli.loss_parameters import as_yaml
-from harness.cli.loss_reference import LossEntry, by_family, study_item
+from harness.cli.loss_docs.docstrings import simple_table
+from harness.cli.loss_docs.entries import LossEntry, by_family, study_item
+from harness.cli.loss_docs.parameters import as_yaml
 from harness.losses import LossSpec, needs
 from harness.losses.plugins import find_loss
 

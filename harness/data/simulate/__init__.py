@@ -2,7 +2,10 @@
 
 What lives here makes folders that the layouts read without knowing that the data is simulated,
 but for the marker :data:`MARKER` in the root, by which everything downstream adds ``-sim`` to the
-dataset's name. Nothing is downloaded: anatomy comes from the template inside ``nilearn``.
+dataset's name. Nothing is downloaded: heads come from the template inside ``nilearn``.
+
+One folder here per archive, found by itself: it registers a :class:`Simulator` and, under the same
+name, the numbers of the real archive (:mod:`harness.data.simulate.targets`).
 
 A case depends on the seed, its index and the options only, so the first cases of a larger
 simulation equal a smaller one, whatever the number of workers.
@@ -11,12 +14,14 @@ simulation equal a smaller one, whatever the number of workers.
 import json
 import multiprocessing
 import os
+import pkgutil
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +51,8 @@ class Simulator:
 
     Attributes:
         write_case: Writes case ``index`` of a seed below a folder: ``(folder, seed, index, options)``.
-        sites: All sites that it knows, in the order of the default cycle.
+            What counts as one is up to the archive: a patient's folder with two frames, for example.
+        sites: All sites that it knows, in the order of the default cycle; empty if it knows none.
         version: Raised whenever the same seed gives other data than before.
     """
 
@@ -114,6 +120,10 @@ def simulate(
 
 def _known_sites(simulator: Simulator, sites: Sequence[str] | None) -> tuple[str, ...]:
     chosen = simulator.sites if sites is None else tuple(sites)
+    if not simulator.sites:
+        if chosen:
+            raise InputError(f"site {chosen[0]!r} was asked for, but this simulator knows no sites")
+        return ()
     for site in chosen:
         if site not in simulator.sites:
             hint = nearest(site, simulator.sites) or f"; known: {', '.join(simulator.sites)}"
@@ -184,5 +194,7 @@ def _move(folder: Path, out: Path, marker: dict[str, Any]) -> None:
             raise
 
 
-# Simulators register themselves; they import the names above, hence the place of this line.
-from harness.data.simulate import wmh2017  # noqa: E402, F401
+# Simulators register themselves; they import the names above, hence the place of these lines.
+for _found in pkgutil.iter_modules(__path__):
+    if _found.ispkg:
+        import_module(f"{__name__}.{_found.name}")

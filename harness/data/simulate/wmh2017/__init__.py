@@ -16,7 +16,7 @@ from scipy import ndimage
 
 from harness.data.simulate import SIMULATORS, Options, Simulator
 from harness.data.simulate.anatomy import Anatomy, grow, render
-from harness.data.simulate.lesions import Burden, Lesions, place
+from harness.data.simulate.wmh2017.lesions import Burden, Lesions, place
 from harness.data.simulate.scanner import PERCENTILES, SITES, Grid, Site, Volume, acquire, smooth_field
 
 VERSION = 1

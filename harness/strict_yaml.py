@@ -66,6 +66,47 @@ def validate(model: type[Model], document: Any, source: str) -> Model:
         raise InputError("\n".join(dict.fromkeys(lines))) from None
 
 
+def override(document: Any, text: str, short_forms: Mapping[str, str] | None = None) -> None:
+    """Set one value of a document in place.
+
+    Args:
+        document: From :func:`read`.
+        text: ``key.path=value``, as in ``protocol.epochs=3`` or ``datasets.0.simulate.cases=8``; the
+            value is YAML.
+        short_forms: Key at the top -> key that a plain string below it stands for, where entries may
+            be written short: ``{"datasets": "dataset"}``.
+
+    Raises:
+        InputError: if the path leads nowhere or the value is not YAML.
+    """
+    path, equals, value_text = text.partition("=")
+    if not equals or not path:
+        raise InputError(f"--set {text!r}: expected key.path=value, for example protocol.epochs=3")
+    value = read(f"value: {value_text}", f"--set {text}")["value"]
+    keys = path.split(".")
+    long_form = (short_forms or {}).get(keys[0])
+    node = document
+    for depth, key in enumerate(keys):
+        last = depth == len(keys) - 1
+        position: Any = key
+        if isinstance(node, list):
+            if not key.isdigit() or int(key) >= len(node):
+                raise InputError(f"--set {text!r}: {'.'.join(keys[:depth])!r} has no entry {key!r}")
+            position = int(key)
+        elif isinstance(node, dict):
+            number = _integer_key(key, node)
+            position = key if number is None else number
+            if not last:
+                node.setdefault(position, {})
+        else:
+            raise InputError(f"--set {text!r}: {'.'.join(keys[:depth])!r} is a value, not a mapping")
+        if last:
+            node[position] = value
+        elif isinstance(node[position], str) and long_form:
+            node[position] = {long_form: node[position]}
+        node = node[position]
+
+
 def _follows_from_others(problem: Any, error: ValidationError) -> bool:
     """Whether a list is called too short only because its entries are wrong."""
     depth = len(problem["loc"])

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from harness.data.description import DatasetDescription, describe
-from harness.data.prepare import PreparedDataset, prepare
+from harness.data.prepare import prepare
+from harness.data.prepared import PreparedDataset
 
 MANIFEST = """\
 name: discs

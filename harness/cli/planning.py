@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.cli.home import Home
-from harness.cli.preparation import ReadyDataset, describe_entry
+from harness.cli.preparation import ReadyDataset
 from harness.data.splits import folds
 from harness.store.database import Database, open_if_there
 from harness.store.summaries import known_trials, median_epoch_seconds, stale_reasons
@@ -22,8 +22,8 @@ def plan_rows(
     database = open_if_there(home.database_url)
     rows = []
     for entry, dataset in zip(study.dataset_entries, ready, strict=True):
-        description = describe_entry(entry, folder)
-        n_folds = len(folds(dataset.study_dataset.split if dataset else description.split))
+        description = entry.describe(folder)
+        n_folds = len(folds(dataset.study_dataset.split if dataset else description.chosen_split))
         for loss in study.losses:
             row: dict[str, Any] = {
                 "dataset": dataset.prepared.name if dataset else _expected_name(entry),

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,12 +11,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from harness.cli.home import Home
 from harness.cli.output import stderr
-from harness.data.description import DatasetDescription, describe
-from harness.data.prepare import PreparedDataset, prepare
+from harness.data.description import DatasetDescription
+from harness.data.prepare import prepare
+from harness.data.prepared import PreparedDataset
 from harness.data.simulate import SIMULATORS, simulate
-from harness.data.splits import KFoldSplit, partition
+from harness.data.splits import FixedSplit, HoldoutSplit, folds, partition, torn_patients
 from harness.errors import InputError
-from harness.store.trials import DatasetRecord
+from harness.store.datasets import DatasetRecord, SplitRecord
 from harness.study.plan import StudyDataset
 from harness.study.spec import DatasetEntry, Study
 
@@ -31,14 +32,6 @@ class ReadyDataset:
     study_dataset: StudyDataset
 
 
-def describe_entry(entry: DatasetEntry, folder: Path) -> DatasetDescription:
-    """Return the dataset's description with the study's overrides."""
-    overrides = {
-        key: value for key, value in (("split", entry.split), ("size", entry.size)) if value is not None
-    }
-    return describe(entry.dataset, folder).model_copy(update=overrides)
-
-
 def prepare_study(study: Study, folder: Path, home: Home, data: Path) -> list[ReadyDataset]:
     """Simulate, read and cache every dataset of a study; what is there already is only opened."""
     return [_prepare_entry(entry, folder, home, data) for entry in study.dataset_entries]
@@ -48,7 +41,7 @@ def prepared_if_there(study: Study, folder: Path, home: Home, data: Path) -> lis
     """Like :func:`prepare_study`, with None for datasets whose files are not here."""
     ready: list[ReadyDataset | None] = []
     for entry in study.dataset_entries:
-        description = describe_entry(entry, folder)
+        description = entry.describe(folder)
         source = data if entry.simulate is None else _simulated_root(entry, home)
         there = description.folder_in(source).is_dir()
         ready.append(_prepare_entry(entry, folder, home, data) if there else None)
@@ -56,20 +49,56 @@ def prepared_if_there(study: Study, folder: Path, home: Home, data: Path) -> lis
 
 
 def split_warnings(ready: Iterable[ReadyDataset | None]) -> Iterator[str]:
-    """Yield a sentence for every dataset whose test set is too small to compare losses on."""
+    """Yield a sentence for every split that weakens what the study can say."""
     for each in ready:
-        if each is None or isinstance(each.study_dataset.split, KFoldSplit):
+        if each is None:
             continue
-        sides = partition(each.study_dataset.split, each.prepared.load_by_patient(), seed=0)
-        if len(sides.test) < FEWEST_TEST_PATIENTS:
+        split, patients = each.study_dataset.split, each.prepared.patients
+        where = f"dataset {each.prepared.name!r}"
+        sides = partition(split, patients, seed=0)
+        if torn := torn_patients(sides, patients):
             yield (
-                f"dataset {each.prepared.name!r}: {len(sides.test)} test patients are few; "
+                f"{where}: the split divides cases, not patients: {_listed(torn)} are on both sides, so "
+                "scores are too good; use a split by patient unless you repeat a published one"
+            )
+        tested = {case.patient for case in each.prepared.cases_named(sides.test)}
+        if isinstance(split, HoldoutSplit) and len(tested) < FEWEST_TEST_PATIENTS:
+            yield (
+                f"{where}: {len(tested)} test patients are few; "
                 "with 'split: {kind: kfold, k: 5}' every patient is tested"
             )
 
 
-def prepare_with_progress(description: DatasetDescription, data: Path, home: Home) -> PreparedDataset:
-    """Prepare one dataset and draw a bar if it takes long."""
+def _listed(names: Sequence[str], most: int = 3) -> str:
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
+
+
+def divisions(study: Study, each: ReadyDataset) -> Iterator[SplitRecord]:
+    """Yield every division of a dataset that the study's seeds and folds make.
+
+    Raises:
+        InputError: if a set would be empty, or the split has no test set and the study wants test scores.
+    """
+    split = each.study_dataset.split
+    if isinstance(split, FixedSplit) and study.evaluation == "test":
+        raise InputError(
+            f"dataset {each.prepared.name!r}: its split has no test set; set 'evaluation: validation' in the "
+            "study, or choose another split"
+        )
+    for fold in folds(split):
+        for seed in range(study.seeds):
+            try:
+                sides = partition(split, each.prepared.patients, seed, fold)
+            except InputError as error:
+                raise InputError(f"dataset {each.prepared.name!r}: {error}") from None
+            yield SplitRecord(split.model_dump(mode="json"), seed, fold, dict(sides))
+
+
+def prepare_with_progress(
+    description: DatasetDescription, data: Path, home: Home, workers: int | None = None
+) -> PreparedDataset:
+    """Prepare one dataset, on all cores unless told otherwise, and draw a bar if it takes long."""
     columns = (TextColumn("preparing {task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, console=stderr, transient=True) as bar:
         task = bar.add_task(description.name, total=None)
@@ -78,6 +107,7 @@ def prepare_with_progress(description: DatasetDescription, data: Path, home: Hom
             data,
             home.prepared,
             lambda done, total: bar.update(task, completed=done, total=total),
+            workers or len(os.sched_getaffinity(0)),
         )
 
 
@@ -96,7 +126,7 @@ def dataset_record(prepared: PreparedDataset) -> DatasetRecord:
 
 
 def _prepare_entry(entry: DatasetEntry, folder: Path, home: Home, data: Path) -> ReadyDataset:
-    description = describe_entry(entry, folder)
+    description = entry.describe(folder)
     if entry.simulate is not None:
         data = _simulated_root(entry, home)
         if not (data / description.name).exists():
@@ -117,7 +147,7 @@ def _prepare_entry(entry: DatasetEntry, folder: Path, home: Home, data: Path) ->
             f"{description.name!r} (give it with --data)"
         )
     prepared = prepare_with_progress(description, data, home)
-    return ReadyDataset(prepared, StudyDataset(prepared.name, prepared.fingerprint, description.split))
+    return ReadyDataset(prepared, StudyDataset(prepared.name, prepared.fingerprint, description.chosen_split))
 
 
 def _simulated_root(entry: DatasetEntry, home: Home) -> Path:

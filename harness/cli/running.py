@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,14 +11,22 @@ from typing import Any
 from harness.cli.home import Home
 from harness.cli.live import progress_view
 from harness.cli.output import print_warning, stderr
-from harness.cli.preparation import ReadyDataset, dataset_record, prepare_study, split_warnings
-from harness.data.splits import folds, partition
+from harness.cli.preparation import (
+    ReadyDataset,
+    dataset_record,
+    divisions,
+    prepare_study,
+    split_warnings,
+)
+from harness.data.splits import folds
+from harness.data.storage import Storage
 from harness.errors import InputError
 from harness.metrics import METRICS
 from harness.scheduling.driver import Driver, DriverOptions, Folders, Summary, record_of
 from harness.scheduling.executor import Executor, InlineExecutor
 from harness.scheduling.trial_source import JoinedSources, PlanSource, TrialSource
 from harness.store.database import Database, open_database, open_if_there
+from harness.store.datasets import SplitRecord, register_dataset, register_splits
 from harness.store.ownership import new_owner
 from harness.store.trials import TrialStore
 from harness.study.plan import fixed_trials, schedule_warnings
@@ -34,6 +42,7 @@ class RunOptions:
     device: str
     trials_per_gpu: int
     retry_failed: bool
+    slices: Storage = "auto"
 
 
 def run_study(name: str, overrides: tuple[str, ...], home: Home, data: Path, options: RunOptions) -> Summary:
@@ -42,10 +51,10 @@ def run_study(name: str, overrides: tuple[str, ...], home: Home, data: Path, opt
     device = _device(options.device)
     open_if_there(home.database_url)  # a database of another version is refused before data is prepared
     ready = prepare_study(study, folder, home, data)
-    _check_partitions(study, ready)
+    splits = {each.prepared.fingerprint: list(divisions(study, each)) for each in ready}
     database = open_database(home.database_url, create=True)
     store = TrialStore(database, new_owner())
-    study_id = _register(store, study, ready)
+    study_id = _register(store, study, ready, splits)
     for warning in [*schedule_warnings(study), *split_warnings(ready)]:
         print_warning(warning)
     source = _source(study, ready, database)
@@ -60,28 +69,22 @@ def run_study(name: str, overrides: tuple[str, ...], home: Home, data: Path, opt
                 home.artifacts.resolve(),
             ),
             progress=progress,
-            options=DriverOptions(device, retry_failed=options.retry_failed),
+            options=DriverOptions(device, retry_failed=options.retry_failed, storage=options.slices),
         )
         with _drain_on_interrupt(driver):
             return driver.run()
 
 
-def _check_partitions(study: Study, ready: list[ReadyDataset]) -> None:
-    """Divide the patients once for every seed and fold, so that an empty set is refused before training."""
-    for each in ready:
-        split, load = each.study_dataset.split, each.prepared.load_by_patient()
-        for fold in folds(split):
-            for seed in range(study.seeds):
-                try:
-                    partition(split, load, seed, fold)
-                except InputError as error:
-                    raise InputError(f"dataset {each.prepared.name!r}: {error}") from None
-
-
-def _register(store: TrialStore, study: Study, ready: list[ReadyDataset]) -> int:
+def _register(
+    store: TrialStore,
+    study: Study,
+    ready: list[ReadyDataset],
+    splits: Mapping[str, Sequence[SplitRecord]],
+) -> int:
     study_id = store.register_study(study.study, study.title, study.model_dump(mode="json"))
     for each in ready:
-        store.register_dataset(dataset_record(each.prepared))
+        register_dataset(store.database, dataset_record(each.prepared))
+        register_splits(store.database, each.prepared.fingerprint, splits[each.prepared.fingerprint])
     store.register_metrics(
         {
             "name": name,

@@ -1,7 +1,7 @@
 """``plan``, ``run``, ``status`` and ``report``."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -73,6 +73,13 @@ def run(
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     trials_per_gpu: Annotated[int, typer.Option(min=1, help="Trials that share one GPU.")] = 1,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try failed trials again.")] = False,
+    slices: Annotated[
+        Literal["auto", "memory", "mapped"],
+        typer.Option(
+            help="Keep training slices in memory, or read each batch from the cache; "
+            "auto: in memory if half of what is free is enough."
+        ),
+    ] = "auto",
     as_json: JsonOption = False,
 ) -> None:
     """Train what a study still lacks. The same command goes on after an interruption.
@@ -84,7 +91,7 @@ def run(
         return
     from harness.cli.running import RunOptions, run_study
 
-    options = RunOptions(local, workers, device, trials_per_gpu, retry_failed)
+    options = RunOptions(local, workers, device, trials_per_gpu, retry_failed, slices)
     summary = run_study(study, tuple(overrides or ()), Home(home, db), data, options)
     if as_json:
         print_json(vars(summary))

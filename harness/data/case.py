@@ -14,14 +14,20 @@ IGNORE = 255
 class CaseFiles:
     """Where the files of one case lie, as a layout found them.
 
+    A layout names every file that a case should have, whether it is there or not.
+
     Attributes:
         case: Unique name inside the dataset.
         patient: Name of the patient, the unit of every split.
         channels: One file per image channel, in the order of the dataset's ``channels``
             (a single 4D NIfTI or an RGB picture may stand for several).
-        label: The label map.
+        label: The label map; the first of ``structures`` if there are any.
         mask: Region used for intensity normalisation, where the dataset has one.
         site: Centre or scanner, where the archive tells it.
+        structures: One mask per class, in the order in which they are merged, where the dataset has
+            such masks instead of a label map.
+        problems: What the layout found wrong with the case beside missing files, each a clause that
+            ends with the remedy.
     """
 
     case: str
@@ -30,19 +36,32 @@ class CaseFiles:
     label: Path
     mask: Path | None = None
     site: str | None = None
+    structures: tuple[Path, ...] = ()
+    problems: tuple[str, ...] = ()
+
+    @property
+    def by_kind(self) -> tuple[tuple[str, Path], ...]:
+        """Every file of the case with what it is: image, label or mask; images first."""
+        labels = self.structures or (self.label,)
+        masks = (self.mask,) if self.mask else ()
+        return (
+            *(("image", path) for path in self.channels),
+            *(("label", path) for path in labels),
+            *(("mask", path) for path in masks),
+        )
 
     @property
     def all_files(self) -> tuple[Path, ...]:
         """Every file of the case, channels first."""
-        return (*self.channels, self.label, *((self.mask,) if self.mask else ()))
+        return tuple(path for _, path in self.by_kind)
 
 
 @dataclass(frozen=True)
 class Case:
-    """One decoded case as a stack of axial slices.
+    """One decoded case as a stack of slices.
 
-    The array axes (Z, H, W) run to superior, anterior and right: the RAS axes z, y, x of a NIfTI
-    file. A photograph is one slice with its rows and columns as stored.
+    For axial slices the array axes (Z, H, W) run to superior, anterior and right: the RAS axes z, y,
+    x of a NIfTI file. A photograph is one slice with its rows and columns as stored.
 
     Attributes:
         image: ``(C, Z, H, W)`` float32, intensities as stored.

@@ -1,290 +1,310 @@
-"""The prepared cache: one folder per dataset content and options, written once, then memory-mapped."""
+"""Prepare a dataset: read every case once, check it, and cache what trials need.
+
+Cases are prepared side by side in processes, each holding one case at a time. Each leaves its arrays and
+then a record; an interrupted call is taken up after the last record. The cache appears under its
+name when all cases are there and no check has found an error, else not at all.
+"""
 
 import hashlib
 import json
-import os
+import logging
 import shutil
-import tempfile
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock
 from numpy.typing import NDArray
 
-from harness.data.case import IGNORE, Case, CaseFiles
-from harness.data.derived import DERIVED
+from harness.data.case import Case, CaseFiles
+from harness.data.checks import Examination, compare_cases, examine
+from harness.data.checks.examine import digest
 from harness.data.description import DatasetDescription
+from harness.data.findings import Finding, refuse_errors
 from harness.data.layouts import find_cases
-from harness.data.normalise import fit, normalise
-from harness.data.read import read_case
+from harness.data.normalise import fit, normalise, resample_images, resample_labels, resampled_grid
+from harness.data.parallel import run_each
+from harness.data.prepared import (
+    INDEX,
+    PreparedCase,
+    PreparedDataset,
+    array_path,
+    case_from_json,
+    open_prepared,
+    save_array,
+)
+from harness.data.source_digest import SourceDigests
 
-CACHE_VERSION = 1
+CACHE_VERSION = 2
 """Part of every fingerprint: raise it when preparing writes other arrays from the same files."""
 
-_INDEX = "index.json"
+Progress = Callable[[int, int], None]
+"""``(cases done, cases in all)``."""
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class PreparedCase:
-    """One case in the cache.
+class _Source:
+    """What is to be prepared, before anything is decoded."""
 
-    Attributes:
-        case: Its name.
-        patient: Its patient's name.
-        site: Centre or scanner, if the archive tells.
-        shape: (Z, H, W) of the source volume.
-        spacing: Millimetres along (Z, H, W).
-        voxels: Number of voxels of each class in the source volume, background first.
-    """
-
-    case: str
-    patient: str
-    site: str | None
-    shape: tuple[int, int, int]
-    spacing: tuple[float, float, float]
-    voxels: tuple[int, ...]
-
-    @property
-    def foreground_fraction(self) -> float:
-        """Share of foreground among all voxels whose truth is known."""
-        return sum(self.voxels[1:]) / max(1, sum(self.voxels))
-
-
-@dataclass(frozen=True)
-class PreparedDataset:
-    """A dataset ready for training; arrays are read-only memory maps.
-
-    Attributes:
-        folder: Where the cache lies.
-        name: Name for tables; ends in ``-sim`` if the source is simulated.
-        title: Title for tables.
-        fingerprint: sha256 over decoded voxels, labels, spacing, names and options.
-        channels: Names of the image channels.
-        classes: Names of all classes, background first.
-        ignores: Whether label maps hold :data:`IGNORE`.
-        cases: In the order of the layout.
-    """
-
-    folder: Path
     name: str
-    title: str
-    fingerprint: str
-    channels: tuple[str, ...]
-    classes: tuple[str, ...]
-    ignores: bool
-    cases: tuple[PreparedCase, ...]
-
-    @cached_property
-    def _positions(self) -> dict[str, int]:
-        return {case.case: position for position, case in enumerate(self.cases)}
+    description: DatasetDescription
+    cases: list[CaseFiles]
+    digests: list[str]
 
     @property
-    def n_classes(self) -> int:
-        """Number of classes, background included."""
-        return len(self.classes)
+    def digest(self) -> str:
+        """Of file bytes and options: finds the cache without decoding, and notices tampering."""
+        content = json.dumps([options_of(self.description), self.digests])
+        return hashlib.sha256(content.encode()).hexdigest()
 
-    def cases_of(self, patients: Iterable[str]) -> tuple[PreparedCase, ...]:
-        """Return the cases of some patients, in the dataset's order."""
-        wanted = set(patients)
-        return tuple(case for case in self.cases if case.patient in wanted)
+    def partial_in(self, cache_root: Path) -> Path:
+        """Hidden folder to work in; the same although files change, so that unchanged cases stay done."""
+        options = hashlib.sha256(options_of(self.description).encode()).hexdigest()
+        return cache_root / f".{self.name}-{options[:12]}.partial"
 
-    def load_by_patient(self) -> dict[str, float]:
-        """Return the foreground fraction of every patient, the mean over its cases."""
-        fractions: dict[str, list[float]] = {}
-        for case in self.cases:
-            fractions.setdefault(case.patient, []).append(case.foreground_fraction)
-        return {patient: float(np.mean(values)) for patient, values in fractions.items()}
 
-    def images(self, case: PreparedCase) -> NDArray[np.float32]:
-        """Return the normalised slices ``(Z, C, H, W)`` of a case, cropped or padded."""
-        return self._array(case, "images")
+@dataclass(frozen=True)
+class _Record:
+    """What preparing one case leaves beside its arrays.
 
-    def labels(self, case: PreparedCase) -> NDArray[np.uint8]:
-        """Return the class indices ``(Z, H, W)`` that belong to :meth:`images`."""
-        return self._array(case, "labels")
+    Attributes:
+        source: Digest of the case's files.
+        content: Digest of the decoded voxels, labels, spacing and names.
+        case: As the index has it; None if the case has errors.
+        examination: What the checks saw.
+    """
 
-    def truth(self, case: PreparedCase) -> NDArray[np.uint8]:
-        """Return the class indices ``(Z, H, W)`` on the source grid, for scoring."""
-        return self._array(case, "truth")
+    source: str
+    content: str
+    case: PreparedCase | None
+    examination: Examination
 
-    def restack(self, case: PreparedCase, slices: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Put predicted slices ``(Z, h, w)`` back on the source grid, background where cropped."""
-        return fit(slices, case.shape[1:]).astype(np.uint8)
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
 
-    def derived(self, case: PreparedCase, name: str) -> NDArray[Any]:
-        """Return an array that follows from :meth:`labels`, such as their distance maps.
-
-        Computed on first use and kept in the cache.
-
-        Args:
-            case: One of the cases.
-            name: One of :data:`harness.data.derived.DERIVED`.
-
-        Returns:
-            ``(Z, ..., H, W)``, what the function of that name says.
-
-        Raises:
-            InputError: if nothing is derived under that name.
-        """
-        derive = DERIVED[name]
-        path = self._path(case, name)
-        if not path.exists():
-            _save_array(path, derive(np.asarray(self.labels(case)), self.n_classes, case.spacing))
-        return self._array(case, name)
-
-    def _path(self, case: PreparedCase, kind: str) -> Path:
-        return self.folder / f"{self._positions[case.case]:05d}-{kind}.npy"
-
-    def _array(self, case: PreparedCase, kind: str) -> NDArray[Any]:
-        array: NDArray[Any] = np.load(self._path(case, kind), mmap_mode="r")
-        return array
+    @classmethod
+    def from_json(cls, text: str) -> "_Record":
+        fields = json.loads(text)
+        return cls(
+            fields["source"],
+            fields["content"],
+            case_from_json(fields["case"]) if fields["case"] else None,
+            Examination.from_json(fields["examination"]),
+        )
 
 
 def prepare(
     description: DatasetDescription,
     data_root: Path,
     cache_root: Path,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Progress = lambda done, total: None,
+    workers: int = 1,
 ) -> PreparedDataset:
     """Read a dataset, check it, and cache what trials need. A second call only opens the cache.
+
+    With several workers the caller must be importable (``if __name__ == "__main__":`` in scripts):
+    they are spawned.
 
     Args:
         description: The dataset.
         data_root: Folder that holds the dataset's folder.
-        cache_root: Folder for caches; written atomically, so that an interrupted call leaves nothing.
-        progress: Called with (cases done, cases in all).
+        cache_root: Folder for caches. An interrupted call leaves hidden files there, with which the
+            next one goes on.
+        progress: Called as cases are done.
+        workers: Cases prepared at a time.
 
     Raises:
-        InputError: if files are missing or wrong; nothing is written then.
+        InputError: if files are missing or wrong, with a sentence for each; no cache is left then.
     """
-    source = description.folder_in(data_root)
-    found = find_cases(source, description)
-    simulated = (source / "SIMULATED.json").exists()
-    name = f"{description.name}-sim" if simulated else description.name
-    target = cache_root / f"{name}-{_source_digest(found, source, description)[:16]}"
-    if not (target / _INDEX).exists():
-        with _new_folder(target) as scratch:
-            _write_cache(scratch, found, description, name, progress)
+    folder = description.folder_in(data_root)
+    cases = find_cases(folder, description)
+    digests = SourceDigests(cache_root, workers)
+    name = dataset_name(description, folder)
+    source = _Source(name, description, cases, digests.of_cases(cases, folder))
+    target = cache_root / f"{name}-{source.digest[:16]}"
+    if not (target / INDEX).exists():
+        _tell_changes(source, cache_root)
+        with _alone(source.partial_in(cache_root)) as partial:
+            if not (target / INDEX).exists():  # another process may have been quicker
+                _fill(partial, source, progress, workers)
+                partial.replace(target)
+    digests.remember()
     return open_prepared(target)
 
 
-def open_prepared(folder: Path) -> PreparedDataset:
-    """Open a cache folder that :func:`prepare` wrote."""
-    index = json.loads((folder / _INDEX).read_text())
-    cases = tuple(
-        PreparedCase(
-            case=entry["case"],
-            patient=entry["patient"],
-            site=entry["site"],
-            shape=tuple(entry["shape"]),
-            spacing=tuple(entry["spacing"]),
-            voxels=tuple(entry["voxels"]),
-        )
-        for entry in index["cases"]
-    )
-    return PreparedDataset(
-        folder=folder,
-        name=index["name"],
-        title=index["title"],
-        fingerprint=index["fingerprint"],
-        channels=tuple(index["channels"]),
-        classes=tuple(index["classes"]),
-        ignores=index["ignores"],
-        cases=cases,
-    )
+def dataset_name(description: DatasetDescription, folder: Path) -> str:
+    """Return the name for tables: ``-sim`` is added if the folder says that it is simulated."""
+    simulated = (folder / "SIMULATED.json").exists()
+    return f"{description.name}-sim" if simulated else description.name
 
 
-def _write_cache(
-    folder: Path,
-    found: list[CaseFiles],
-    description: DatasetDescription,
-    name: str,
-    progress: Callable[[int, int], None],
-) -> None:
-    digest = hashlib.sha256(_options(description).encode())
-    entries = []
-    for position, files in enumerate(found):
-        case = read_case(files, description)
-        digest.update(_content_digest(files, case))
-        entries.append(asdict(_write_case(folder, position, files, case, description)))
-        progress(position + 1, len(found))
-    index = {
-        "name": name,
-        "title": description.title + (" (simulated)" if name != description.name else ""),
-        "fingerprint": digest.hexdigest(),
-        "channels": description.channels,
-        "classes": ["background", *(description.classes[key] for key in sorted(description.classes))],
-        "ignores": description.ignores,
-        "cases": entries,
+def options_of(description: DatasetDescription) -> str:
+    """Return what preparing depends on, apart from the voxels."""
+    fields = {"channels", "classes", "labels", "normalise", "resample", "own_grids", "slices", "size"}
+    options = description.model_dump(mode="json", include=fields) | {"cache_version": CACHE_VERSION}
+    if description.files:  # the pictures' own voxel size, and masks in the order in which they are merged
+        options["files"] = [description.files.spacing, isinstance(description.files.label, dict)]
+    return json.dumps(options, sort_keys=True)
+
+
+def _fill(partial: Path, source: _Source, progress: Progress, workers: int) -> None:
+    """Write the whole cache into a hidden folder, or remove that again."""
+    partial.mkdir(exist_ok=True)
+    records = _prepare_cases(partial, source, progress, workers)
+    seen = [record.examination for record in records]
+    findings = [finding for each in seen for finding in each.findings]
+    findings += compare_cases(seen, source.description)
+    try:
+        refuse_errors(findings, f"dataset {source.name!r}: ")
+    except BaseException:
+        shutil.rmtree(partial)
+        raise
+    arrays = {path for position in range(len(records)) for path in _arrays_of(partial, position)}
+    for path in partial.iterdir():  # records, and what an earlier call left of cases that are gone
+        if path not in arrays:
+            path.unlink()
+    (partial / INDEX).write_text(json.dumps(_index(source, records, findings), indent=1), encoding="utf-8")
+
+
+def _prepare_cases(partial: Path, source: _Source, progress: Progress, workers: int) -> list[_Record]:
+    """Return the record of every case; those that an earlier call left are taken as they are."""
+    records: dict[int, _Record] = {}
+    for position, wanted in enumerate(source.digests):
+        found = _load_record(partial, position)
+        if found is not None and found.source == wanted:
+            records[position] = found
+    jobs = {
+        position: (partial, position, files, wanted, source.description)
+        for position, (files, wanted) in enumerate(zip(source.cases, source.digests, strict=True))
+        if position not in records
     }
-    (folder / _INDEX).write_text(json.dumps(index, indent=1))
+    progress(len(records), len(source.cases))
+    for position, record in run_each(_prepare_case, jobs, workers):
+        records[position] = record
+        progress(len(records), len(source.cases))
+    return [records[position] for position in range(len(source.cases))]
+
+
+def _prepare_case(
+    folder: Path, position: int, files: CaseFiles, source: str, description: DatasetDescription
+) -> _Record:
+    """Prepare one case: arrays first, then the record that says that they are whole."""
+    case, examination = examine(files, description)
+    prepared, content = None, ""
+    if case is not None:
+        content = _content_digest(files, case)
+        prepared = _write_case(folder, position, files, case, description)
+    record = _Record(source, content, prepared, examination)
+    path = _record_path(folder, position)
+    scratch = path.with_suffix(".part")
+    scratch.write_text(record.to_json(), encoding="utf-8")
+    scratch.replace(path)
+    return record
 
 
 def _write_case(
     folder: Path, position: int, files: CaseFiles, case: Case, description: DatasetDescription
 ) -> PreparedCase:
-    image = fit(normalise(case, description.normalise, files.case), description.size)
-    _save_array(folder / f"{position:05d}-images.npy", np.ascontiguousarray(image.swapaxes(0, 1)))
-    _save_array(folder / f"{position:05d}-labels.npy", fit(case.labels, description.size))
-    _save_array(folder / f"{position:05d}-truth.npy", case.labels)
-    counts = np.bincount(case.labels.ravel(), minlength=IGNORE + 1)[: description.n_classes]
-    z, height, width = case.labels.shape
+    slices, *inplane = case.spacing
+    grid = case.labels.shape[1:]
+    if description.resample is not None:
+        wanted = description.resample.rows_columns
+        grid = resampled_grid(grid, (inplane[0], inplane[1]), wanted)
+        inplane = [
+            length * old / new for length, old, new in zip(inplane, case.labels.shape[1:], grid, strict=True)
+        ]
+    image = fit(resample_images(normalise(case, description), grid), description.size)
+    labels = fit(resample_labels(case.labels, grid), description.size)
+    arrays: list[NDArray[Any]] = [np.ascontiguousarray(image.swapaxes(0, 1)), labels, case.labels]
+    for path, array in zip(_arrays_of(folder, position), arrays, strict=True):
+        save_array(path, array)
+    counts = np.bincount(case.labels.ravel(), minlength=256)[: description.n_classes]
     return PreparedCase(
-        files.case, files.patient, files.site, (z, height, width), case.spacing, tuple(int(n) for n in counts)
+        case=files.case,
+        patient=files.patient,
+        site=files.site,
+        shape=case.labels.shape,
+        spacing=case.spacing,
+        grid=grid,
+        slice_spacing=(slices, inplane[0], inplane[1]),
+        voxels=tuple(counts.tolist()),
     )
 
 
-def _options(description: DatasetDescription) -> str:
-    """What preparing depends on, apart from the voxels."""
-    fields = {"channels", "classes", "labels", "normalise", "size"}
-    options = description.model_dump(mode="json", include=fields) | {"cache_version": CACHE_VERSION}
-    return json.dumps(options, sort_keys=True)
+def _index(source: _Source, records: Sequence[_Record], findings: Sequence[Finding]) -> dict[str, Any]:
+    description = source.description
+    fingerprint = hashlib.sha256(options_of(description).encode())
+    for record in records:
+        fingerprint.update(bytes.fromhex(record.content))
+    return {
+        "name": source.name,
+        "title": description.title + (" (simulated)" if source.name != description.name else ""),
+        "fingerprint": fingerprint.hexdigest(),
+        "options": options_of(description),
+        "sources": source.digests,
+        "channels": description.channels,
+        "classes": ["background", *(description.classes[key] for key in sorted(description.classes))],
+        "ignores": description.ignores,
+        "cases": [asdict(record.case) for record in records if record.case],
+        "warnings": [finding.sentence for finding in findings],
+    }
 
 
-def _content_digest(files: CaseFiles, case: Case) -> bytes:
-    digest = hashlib.sha256()
-    digest.update(json.dumps([files.case, files.patient, case.image.shape, case.spacing]).encode())
-    for array in (case.image, case.labels, case.mask):
-        if array is not None:
-            digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.digest()
+def _content_digest(files: CaseFiles, case: Case) -> str:
+    names = json.dumps([files.case, files.patient, case.spacing])
+    arrays = [digest(array) for array in (case.image, case.labels, case.mask) if array is not None]
+    return hashlib.sha256(json.dumps([names, arrays]).encode()).hexdigest()
 
 
-def _source_digest(found: list[CaseFiles], source: Path, description: DatasetDescription) -> str:
-    """Digest of file bytes and options: finds the cache without decoding, and notices tampering."""
-    digest = hashlib.sha256(_options(description).encode())
-    for files in found:
-        digest.update(json.dumps([files.case, files.patient, files.site]).encode())
-        for path in files.all_files:
-            digest.update(os.path.relpath(path, source).encode())
-            with path.open("rb") as stream:
-                digest.update(hashlib.file_digest(stream, "sha256").digest())
-    return digest.hexdigest()
+def _arrays_of(folder: Path, position: int) -> list[Path]:
+    return [array_path(folder, position, kind) for kind in ("images", "labels", "truth")]
+
+
+def _record_path(folder: Path, position: int) -> Path:
+    return folder / f"{position:05d}.json"
+
+
+def _load_record(folder: Path, position: int) -> _Record | None:
+    try:
+        return _Record.from_json(_record_path(folder, position).read_text(encoding="utf-8"))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _tell_changes(source: _Source, cache_root: Path) -> None:
+    """Say which cases have changed since the same dataset was prepared with the same options."""
+    indexes = sorted(cache_root.glob(f"{source.name}-*/{INDEX}"), key=lambda path: path.stat().st_mtime)
+    for path in reversed(indexes):
+        before = json.loads(path.read_text(encoding="utf-8"))
+        if before.get("options") != options_of(source.description):
+            continue
+        old = {entry["case"]: found for entry, found in zip(before["cases"], before["sources"], strict=True)}
+        new = {files.case: found for files, found in zip(source.cases, source.digests, strict=True)}
+        changed = sorted(name for name in old.keys() & new.keys() if old[name] != new[name])
+        if changed:
+            shown = ", ".join(changed[:5]) + (f" and {len(changed) - 5} more" if len(changed) > 5 else "")
+            _log.warning(
+                "dataset %r: the files of %s have changed since it was prepared; it gets a new fingerprint",
+                source.name,
+                shown,
+            )
+        return
 
 
 @contextmanager
-def _new_folder(target: Path) -> Iterator[Path]:
-    """Give a scratch folder beside ``target`` and move it there once the body has succeeded."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-    try:
-        yield scratch
+def _alone(partial: Path) -> Iterator[Path]:
+    """Let one process at a time work in a folder; the lock ends with its process."""
+    partial.parent.mkdir(parents=True, exist_ok=True)
+    path = partial.with_suffix(".lock")
+    with FileLock(path):
         try:
-            scratch.replace(target)
-        except OSError:
-            if not (target / _INDEX).exists():  # otherwise another process was quicker
-                raise
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-
-
-def _save_array(path: Path, array: NDArray[Any]) -> None:
-    """Write an array so that a reader sees all of it or nothing."""
-    handle, scratch = tempfile.mkstemp(prefix=".", suffix=".npy", dir=path.parent)
-    with os.fdopen(handle, "wb") as stream:
-        np.save(stream, array)
-    Path(scratch).replace(path)
+            yield partial
+        finally:
+            # A process that waits holds the old file; it then finds the cache, or fills it just as well.
+            with suppress(OSError):
+                path.unlink()

@@ -1,35 +1,21 @@
-"""Decode the files of a case; every doubt is an error that names the case and the file."""
+"""Decode the files of a case; every doubt is a finding that names the case and the file."""
 
-import zlib
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
-import nibabel as nib
 import numpy as np
-from nibabel.filebasedimages import ImageFileError
-from nibabel.orientations import apply_orientation, io_orientation
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
 
 from harness.data.case import IGNORE, Case, CaseFiles
 from harness.data.description import DatasetDescription
-from harness.errors import InputError
+from harness.data.findings import Finding, errors_in, refuse_errors
+from harness.data.volume import Spacing, UnreadableError, Volume, read_volume, resample_onto
 
 AFFINE_TOLERANCE_MM = 1e-3
 """Affines of one case may differ by this much: official WMH headers differ by 2e-5."""
 
-_PICTURES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"}
-
-
-@dataclass(frozen=True)
-class _Volume:
-    """One decoded file: ``(C, Z, H, W)``, with its geometry for comparison."""
-
-    path: Path
-    array: NDArray[Any]
-    spacing: tuple[float, float, float]
-    affine: NDArray[np.float64] | None
+_MASK_VALUES = {1, 255}
+"""What a mask of one class may hold beside 0."""
 
 
 def read_case(files: CaseFiles, description: DatasetDescription) -> Case:
@@ -40,96 +26,227 @@ def read_case(files: CaseFiles, description: DatasetDescription) -> Case:
         description: Names the channels and maps label codes to classes.
 
     Raises:
-        InputError: if a file cannot be read, has another shape or affine than the first channel,
-            holds NaN or infinity, lacks channels, or has a label code that is not in the map.
+        InputError: with a sentence for everything that :func:`decode` finds wrong.
     """
-    volumes = [_read_volume(path, files.case) for path in files.channels]
-    first = volumes[0]
-    label = _read_volume(files.label, files.case)
-    mask = _read_volume(files.mask, files.case) if files.mask else None
-    for other in (*volumes[1:], label, *((mask,) if mask else ())):
-        _require_same_grid(files.case, first, other)
-    image = np.concatenate([volume.array for volume in volumes]).astype(np.float32)
-    if image.shape[0] != len(description.channels):
-        raise InputError(
-            f"case {files.case!r}: {image.shape[0]} image channels found, but 'channels' of dataset "
-            f"{description.name!r} names {len(description.channels)}: {', '.join(description.channels)}"
+    case, findings = decode(files, description)
+    refuse_errors(findings)
+    assert case is not None
+    return case
+
+
+def decode(files: CaseFiles, description: DatasetDescription) -> tuple[Case | None, list[Finding]]:
+    """Decode one case as far as it can be, and tell everything that is wrong with its files.
+
+    Args:
+        files: From a layout.
+        description: Names the channels and maps label codes to classes.
+
+    Returns:
+        The case, or None if a finding is an error; and the findings about its files.
+    """
+    reading = _Reading(files, description)
+    case = reading.run()
+    return (None if errors_in(reading.findings) else case), reading.findings
+
+
+@dataclass
+class _Reading:
+    """One case on its way from files to arrays."""
+
+    files: CaseFiles
+    description: DatasetDescription
+    findings: list[Finding] = field(default_factory=list)
+
+    def run(self) -> Case | None:
+        """Read all files; later steps are left out where earlier ones have failed."""
+        read = [(kind, self._read(path)) for kind, path in self.files.by_kind]
+        volumes = [(kind, volume) for kind, volume in read if volume is not None]
+        if len(volumes) < len(read):
+            return None
+        channels = [volume for kind, volume in volumes if kind == "image"]
+        labels = [self._one_value(volume) for kind, volume in volumes if kind == "label"]
+        masks = [self._one_value(volume) for kind, volume in volumes if kind == "mask"]
+        self._count_channels(channels)
+        if self.description.own_grids == "resample":
+            channels = [self._placed(channel, labels[0]) for channel in channels]
+        self._compare_grids([*channels, *labels, *masks])
+        self._look_at_headers([*channels, *labels, *masks])
+        if errors_in(self.findings):
+            return None
+        image = np.concatenate([channel.array.astype(np.float32, copy=False) for channel in channels])
+        self._require_finite(channels, image)
+        return Case(
+            image=image,
+            labels=self._merge(labels) if self.files.structures else self._map_codes(labels[0]),
+            mask=masks[0].array[0] > 0 if masks else None,
+            spacing=self._spacing(channels[0]),
         )
-    if not np.isfinite(image).all():
-        raise InputError(f"case {files.case!r}: the image holds NaN or infinite values; repair {first.path}")
-    return Case(
-        image=image,
-        labels=_map_labels(label, files.case, description),
-        mask=None if mask is None else mask.array[0] > 0,
-        spacing=first.spacing,
-    )
+
+    def _tell(self, check: str, message: str, remedy: str) -> None:
+        self.findings.append(Finding(check, self.files.case, message, remedy))
+
+    def _read(self, path: Any) -> Volume | None:
+        try:
+            volume = read_volume(path, self.description.slices)
+        except UnreadableError as error:
+            self._tell(
+                "unreadable", f"cannot read image {str(path)!r} ({error})", "replace or remove the file"
+            )
+            return None
+        if 0 in volume.array.shape:
+            self._tell("dimensions", f"image {str(path)!r} has an axis of length zero", "replace the file")
+            return None
+        return volume
+
+    def _one_value(self, volume: Volume) -> Volume:
+        """Return a label or mask with one value per voxel; colours that are all grey count as one."""
+        values = volume.array
+        if len(values) > 1 and volume.affine is None:
+            colours = values[:3] if len(values) >= 3 else values[:1]
+            if (colours == colours[0]).all():
+                return Volume(volume.path, colours[:1], volume.spacing, None)
+        if len(values) > 1:
+            self._tell(
+                "dimensions",
+                f"{volume.path.name} holds {len(values)} values per voxel where a label map has one",
+                "store one class index per voxel",
+            )
+        return volume
+
+    def _count_channels(self, channels: list[Volume]) -> None:
+        wanted, found = self.description.channels, sum(len(volume.array) for volume in channels)
+        if found == len(wanted):
+            return
+        several = [volume for volume in channels if len(volume.array) > 1]
+        if several and len(channels) == len(wanted):
+            self._tell(
+                "dimensions",
+                f"{several[0].path.name} holds {len(several[0].array)} volumes where one is due (4D)",
+                f"give one 3D file for each of {', '.join(wanted)}, or name all its volumes under 'channels'",
+            )
+        else:
+            self._tell(
+                "dimensions",
+                f"{found} image channels found, but 'channels' of dataset {self.description.name!r} names "
+                f"{len(wanted)}: {', '.join(wanted)}",
+                "correct 'channels' or the files",
+            )
+
+    def _placed(self, channel: Volume, label: Volume) -> Volume:
+        if channel.affine is None or label.affine is None or _on_one_grid(channel, label):
+            return channel
+        return resample_onto(channel, label, self.description.slices)
+
+    def _compare_grids(self, volumes: list[Volume]) -> None:
+        first = volumes[0]
+        for other in volumes[1:]:
+            if first.array.shape[1:] != other.array.shape[1:]:
+                self._tell(
+                    "shape",
+                    f"{other.path.name} has shape {other.array.shape[1:]}, but {first.path.name} has "
+                    f"{first.array.shape[1:]} (slices, rows, columns)",
+                    "resample one onto the other, or set 'own_grids: resample'",
+                )
+            elif not _on_one_grid(first, other):
+                self._tell(
+                    "affine",
+                    f"the affines of {first.path.name} and {other.path.name} differ by "
+                    f"{_affine_difference(first, other):.3g} mm",
+                    "resample one onto the other or repair its header",
+                )
+
+    def _look_at_headers(self, volumes: list[Volume]) -> None:
+        stored = {volume.orientation: volume.path.name for volume in volumes if volume.orientation}
+        if len(stored) > 1:
+            listed = ", ".join(f"{name} {code}" for code, name in stored.items())
+            self._tell(
+                "orientation",
+                f"its files are stored in different orientations ({listed})",
+                "all are read as RAS; look at the case if one of the headers may be wrong",
+            )
+        first = volumes[0]
+        if (
+            first.spacing
+            and first.affine_spacing
+            and not np.allclose(first.spacing, first.affine_spacing, rtol=1e-3)
+        ):
+            self._tell(
+                "spacing",
+                f"pixdim of {first.path.name} says {_mm(first.spacing)}, its affine "
+                f"{_mm(first.affine_spacing)}",
+                "pixdim is believed; correct the header if that is wrong",
+            )
+
+    def _require_finite(self, channels: list[Volume], image: NDArray[np.float32]) -> None:
+        names = [volume.path.name for volume in channels for _ in volume.array]
+        for name, voxels in zip(names, image, strict=True):
+            wrong = voxels.size - int(np.count_nonzero(np.isfinite(voxels)))
+            if wrong:
+                self._tell(
+                    "not_finite",
+                    f"the image holds NaN or infinite values ({wrong} voxels of {name})",
+                    "repair the file",
+                )
+
+    def _spacing(self, first: Volume) -> Spacing:
+        given = self.description.files.spacing if self.description.files else None
+        return first.spacing or given or (1.0, 1.0, 1.0)
+
+    def _map_codes(self, label: Volume) -> NDArray[np.uint8]:
+        stored = label.array[0]
+        labels = np.zeros(stored.shape, np.uint8)
+        unknown = []
+        for code in np.unique(stored).tolist():
+            if code not in self.description.labels:
+                unknown.append(code)
+                continue
+            target = self.description.labels[int(code)]
+            labels[stored == code] = IGNORE if target == "ignore" else target
+        if unknown:
+            self._tell(
+                "label_code",
+                f"label {unknown[0]:g} is not in the label map {sorted(self.description.labels)}"
+                + (f", nor are {len(unknown) - 1} other values" if len(unknown) > 1 else ""),
+                f"{_label_advice(unknown, self.description.name)} or fix {str(label.path)!r}",
+            )
+        return labels
+
+    def _merge(self, masks: list[Volume]) -> NDArray[np.uint8]:
+        """Merge one mask per class; where masks overlap the later one wins."""
+        assert self.description.files is not None
+        assert isinstance(self.description.files.label, dict)
+        labels = np.zeros(masks[0].array.shape[1:], np.uint8)
+        for target, mask in zip(self.description.files.label, masks, strict=True):
+            codes = set(np.unique(mask.array[0]).tolist()) - {0}
+            if len(codes) > 1 or not codes <= _MASK_VALUES:
+                self._tell(
+                    "label_code",
+                    f"{mask.path.name} holds {sorted(codes)[:4]} where a mask of one class holds 0 and 1",
+                    "fix the file, or give one label map under 'files.label'",
+                )
+            labels[mask.array[0] > 0] = target
+        return labels
 
 
-def _read_volume(path: Path, case: str) -> _Volume:
-    try:
-        volume = _read_picture(path) if path.suffix.lower() in _PICTURES else _read_nifti(path)
-    except (ImageFileError, UnidentifiedImageError, OSError, EOFError, zlib.error, ValueError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(
-            f"case {case!r}: cannot read image {str(path)!r} ({reason}); replace or remove the file"
-        ) from error
-    if 0 in volume.array.shape:
-        raise InputError(f"case {case!r}: image {str(path)!r} has an axis of length zero; replace the file")
-    return volume
-
-
-def _read_picture(path: Path) -> _Volume:
-    with Image.open(path) as picture:
-        array = np.asarray(picture)
-    channels_first = array[None] if array.ndim == 2 else np.moveaxis(array, -1, 0)
-    return _Volume(path, channels_first[:, None], (1.0, 1.0, 1.0), None)
-
-
-def _read_nifti(path: Path) -> _Volume:
-    image: Any = nib.load(path)
-    array = np.asanyarray(image.dataobj)
-    if array.ndim not in {3, 4}:
-        raise ValueError(f"{array.ndim} axes where 3 (or 4 with channels last) are due")
-    orientation = io_orientation(image.affine)  # type: ignore[no-untyped-call]
-    array = apply_orientation(array, orientation)  # type: ignore[no-untyped-call]
-    # Spacing from the header's zooms: the sform of ACDC has unit scale.
-    zooms = [0.0, 0.0, 0.0]
-    for axis, target in enumerate(orientation[:, 0].astype(int)):
-        zooms[target] = float(image.header.get_zooms()[axis])
-    channels_first = np.moveaxis(array, -1, 0) if array.ndim == 4 else array[None]
-    spacing = (zooms[2], zooms[1], zooms[0])
-    if min(spacing) <= 0:
-        raise ValueError(f"voxel spacing {spacing} is not positive")
-    return _Volume(path, channels_first.transpose(0, 3, 2, 1), spacing, image.affine)
-
-
-def _require_same_grid(case: str, first: _Volume, other: _Volume) -> None:
+def _on_one_grid(first: Volume, other: Volume) -> bool:
     if first.array.shape[1:] != other.array.shape[1:]:
-        raise InputError(
-            f"case {case!r}: {other.path.name} has shape {other.array.shape[1:]}, but {first.path.name} has "
-            f"{first.array.shape[1:]} (slices, rows, columns); resample one onto the other"
-        )
+        return False
+    return _affine_difference(first, other) <= AFFINE_TOLERANCE_MM
+
+
+def _affine_difference(first: Volume, other: Volume) -> float:
     if first.affine is None or other.affine is None:
-        return
-    difference = float(np.abs(first.affine - other.affine).max())
-    if difference > AFFINE_TOLERANCE_MM:
-        raise InputError(
-            f"case {case!r}: the affines of {first.path.name} and {other.path.name} differ by "
-            f"{difference:.3g} mm; resample one onto the other or repair its header"
-        )
+        return 0.0
+    return float(np.abs(first.affine - other.affine).max())
 
 
-def _map_labels(label: _Volume, case: str, description: DatasetDescription) -> NDArray[np.uint8]:
-    stored = label.array[0]
-    codes = np.unique(stored)
-    unknown = [code.item() for code in codes if code not in description.labels]
-    if unknown:
-        raise InputError(
-            f"case {case!r}: label {unknown[0]:g} is not in the label map {sorted(description.labels)}; "
-            f"add it under 'labels' of dataset {description.name!r} or fix {str(label.path)!r}"
-        )
-    labels = np.zeros(stored.shape, np.uint8)
-    for code in codes:
-        target = description.labels[int(code)]
-        labels[stored == code] = IGNORE if target == "ignore" else target
-    return labels
+def _mm(spacing: Spacing) -> str:
+    return " x ".join(f"{length:.3g}" for length in spacing) + " mm"
+
+
+def _label_advice(unknown: list[float], dataset: str) -> str:
+    if any(code != int(code) for code in unknown if np.isfinite(code)):
+        return "threshold the mask, which holds fractions,"
+    if unknown == [255]:
+        return f"write '255: 1' under 'labels' of dataset {dataset!r} if 255 stands for class 1,"
+    return f"add it under 'labels' of dataset {dataset!r}"

@@ -89,6 +89,31 @@ class CaseRow(Base):
     voxels: Mapped[list[Any]]
 
 
+class SplitRow(Base):
+    """One division of a dataset's cases: a split with its seed and fold."""
+
+    __tablename__ = "split"
+    __table_args__ = (UniqueConstraint("dataset_id", "digest", "seed", "fold"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    dataset_id: Mapped[int] = mapped_column(ForeignKey("dataset.id"))
+    digest: Mapped[str]
+    seed: Mapped[int]
+    fold: Mapped[int]
+    canonical: Mapped[dict[str, Any]]
+
+
+class SplitCaseRow(Base):
+    """The side of a case in a division; cases that a limited training set leaves out have no row."""
+
+    __tablename__ = "split_case"
+    __table_args__ = (CheckConstraint("part IN ('train', 'validation', 'test')", name="part"),)
+
+    split_id: Mapped[int] = mapped_column(ForeignKey("split.id"), primary_key=True)
+    case_id: Mapped[int] = mapped_column(ForeignKey("case.id"), primary_key=True)
+    part: Mapped[str]
+
+
 class LossRow(Base):
     """A loss in canonical form."""
 
@@ -124,6 +149,7 @@ class TrialRow(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     key: Mapped[str] = mapped_column(unique=True)
     dataset_id: Mapped[int] = mapped_column(ForeignKey("dataset.id"))
+    split_id: Mapped[int | None] = mapped_column(ForeignKey("split.id"))
     loss_id: Mapped[int] = mapped_column(ForeignKey("loss.id"))
     environment_id: Mapped[int | None] = mapped_column(ForeignKey("environment.id"))
     seed: Mapped[int]

@@ -4,8 +4,6 @@ A trial is ``waiting``, then ``running`` under a lease, then ``done`` or ``diver
 ``failed``. A lease belongs to a driver and expires; so a dead driver's trials return by themselves.
 """
 
-import hashlib
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,8 +12,10 @@ from typing import Any
 from sqlalchemy import Connection, and_, delete, insert, select, update
 
 from harness.store.database import Database
+from harness.store.datasets import find_split
 from harness.store.ownership import owner_is_gone
 from harness.store.privacy import document_without_paths, without_paths
+from harness.store.rows import digest_of, insert_row, upsert_row
 from harness.store.schema import (
     FINAL_STATES,
     ArtifactRow,
@@ -33,17 +33,6 @@ from harness.store.schema import (
 )
 
 LEASE_SECONDS = 60
-
-
-@dataclass(frozen=True)
-class DatasetRecord:
-    """What the database keeps of a dataset: (patient, case, site, shape, spacing, voxels) per case."""
-
-    fingerprint: str
-    name: str
-    title: str
-    classes: tuple[str, ...]
-    cases: tuple[tuple[str, str, str | None, Sequence[int], Sequence[float], Sequence[int]], ...]
 
 
 @dataclass(frozen=True)
@@ -110,43 +99,14 @@ class TrialStore:
         kept = document_without_paths(resolved)
         values = {"title": title, "resolved": kept, "updated": datetime.now(UTC)}
         with self.database.write() as connection:
-            return _upsert(connection, StudyRow, {"name": name}, values)
-
-    def register_dataset(self, dataset: DatasetRecord) -> None:
-        """Insert a dataset with its patients and cases, once."""
-        with self.database.write() as connection:
-            known = select(DatasetRow.id).where(DatasetRow.fingerprint == dataset.fingerprint)
-            if connection.scalar(known) is not None:
-                return
-            dataset_id = _insert(
-                connection,
-                DatasetRow,
-                fingerprint=dataset.fingerprint,
-                name=dataset.name,
-                title=dataset.title,
-                classes=list(dataset.classes),
-            )
-            patients: dict[str, int] = {}
-            for patient, case, site, shape, spacing, voxels in dataset.cases:
-                if patient not in patients:
-                    patients[patient] = _insert(connection, PatientRow, dataset_id=dataset_id, name=patient)
-                connection.execute(
-                    insert(CaseRow).values(
-                        patient_id=patients[patient],
-                        name=case,
-                        site=site,
-                        shape=list(shape),
-                        spacing=list(spacing),
-                        voxels=list(voxels),
-                    )
-                )
+            return upsert_row(connection, StudyRow, {"name": name}, values)
 
     def register_metrics(self, metrics: Iterable[Mapping[str, Any]]) -> None:
         """Insert metrics (name, version, title, unit, direction) that are not there yet."""
         with self.database.write() as connection:
             for metric in metrics:
                 identity = {"name": metric["name"], "version": metric["version"]}
-                _upsert(
+                upsert_row(
                     connection, MetricRow, identity, {k: v for k, v in metric.items() if k not in identity}
                 )
 
@@ -294,17 +254,20 @@ class TrialStore:
             select(DatasetRow.id).where(DatasetRow.fingerprint == record.fingerprint)
         )
         loss = {"expression": record.loss_expression, "family": record.loss_family}
-        loss_id = _upsert(
+        loss_id = upsert_row(
             connection,
             LossRow,
-            {"digest": _digest(record.loss_canonical)},
+            {"digest": digest_of(record.loss_canonical)},
             {**loss, "canonical": dict(record.loss_canonical)},
         )
-        return _insert(
+        return insert_row(
             connection,
             TrialRow,
             key=record.key,
             dataset_id=dataset_id,
+            split_id=find_split(
+                connection, dataset_id, record.canonical.get("split", {}), record.seed, record.fold
+            ),
             loss_id=loss_id,
             seed=record.seed,
             fold=record.fold,
@@ -337,25 +300,4 @@ def _score_rows(
 
 
 def _environment_id(connection: Connection, facts: Mapping[str, str]) -> int:
-    return _upsert(connection, EnvironmentRow, {"digest": _digest(facts)}, {"facts": dict(facts)})
-
-
-def _digest(content: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-def _insert(connection: Connection, table: Any, **values: Any) -> int:
-    result = connection.execute(insert(table).values(**values))
-    assert result.inserted_primary_key is not None
-    return int(result.inserted_primary_key[0])
-
-
-def _upsert(
-    connection: Connection, table: Any, identity: Mapping[str, Any], values: Mapping[str, Any]
-) -> int:
-    conditions = [getattr(table, column) == value for column, value in identity.items()]
-    known = connection.scalar(select(table.id).where(*conditions))
-    if known is None:
-        return _insert(connection, table, **identity, **values)
-    connection.execute(update(table).where(table.id == known).values(**values))
-    return int(known)
+    return upsert_row(connection, EnvironmentRow, {"digest": digest_of(facts)}, {"facts": dict(facts)})

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from harness.data.splits import HoldoutSplit, KFoldSplit, folds
+from harness.data.splits import Split, folds
 from harness.losses import LossSpec, unfinished
 from harness.study.spec import LossEntry, Study
 from harness.study.trial import Trial
@@ -22,7 +22,7 @@ class StudyDataset:
 
     name: str
     fingerprint: str
-    split: HoldoutSplit | KFoldSplit
+    split: Split
 
 
 @dataclass(frozen=True)

@@ -17,11 +17,12 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from harness.data.splits import Split
+from harness.data.description import DatasetDescription, NormalisationOrList, Resampling, describe
+from harness.data.splits import SplitOrName
 from harness.errors import InputError, nearest
 from harness.losses import ALPHA_SCHEDULES, LossSpec, Schedule, parse_loss
 from harness.models import build_model, find_model
-from harness.strict_yaml import StrictModel, read, validate
+from harness.strict_yaml import StrictModel, override, read, validate
 from harness.training.protocol import Protocol
 from studies import shipped_studies
 
@@ -43,15 +44,40 @@ class DatasetEntry(StrictModel):
 
     Attributes:
         dataset: Catalogue name, or path of a manifest relative to the study file.
-        split: Replaces the split of the dataset's description.
+        split: Replaces the split of the dataset's description; or the name of one that it lists.
+        labels: Replaces the label map: ``{0: 0, 1: 1, 2: ignore}``.
+        normalise: Replaces the intensity normalisation.
+        resample: Replaces the resampling of slices.
         size: Replaces the slice size (rows, columns).
         simulate: Simulate the archive instead of reading the real one.
     """
 
     dataset: str
-    split: Split | None = None
+    split: SplitOrName | None = None
+    labels: dict[int, int | Literal["ignore"]] | None = None
+    normalise: NormalisationOrList | None = None
+    resample: Resampling | None = None
     size: tuple[PositiveInt, PositiveInt] | None = None
     simulate: SimulateOptions | None = None
+
+    def describe(self, folder: Path) -> DatasetDescription:
+        """Return the dataset's description with what this entry replaces.
+
+        Args:
+            folder: Against which the path of a manifest is read.
+
+        Raises:
+            InputError: if the dataset is unknown or what is replaced does not fit it.
+        """
+        description = describe(self.dataset, folder)
+        replaced = self.model_dump(mode="json", exclude={"dataset", "simulate"}, exclude_none=True)
+        if not replaced:
+            return description
+        return validate(
+            DatasetDescription,
+            description.model_dump(mode="json") | replaced,
+            f"dataset {self.dataset!r} of the study",
+        )
 
 
 # A discriminator, not a plain union: errors then speak of the form that was meant.
@@ -230,32 +256,6 @@ def load_study(name_or_path: str, overrides: tuple[str, ...] = ()) -> tuple[Stud
         hint = nearest(name_or_path, shipped) or f"; shipped: {', '.join(shipped)}"
         raise InputError(f"unknown study {name_or_path!r}{hint}; or give the path of a .yaml file")
     document = read(text, source)
-    for override in overrides:
-        _override(document, override)
+    for each in overrides:
+        override(document, each, {"datasets": "dataset"})
     return validate(Study, document, source), folder
-
-
-def _override(document: Any, override: str) -> None:
-    """Set one value, as in ``protocol.epochs=3`` or ``datasets.0.simulate.cases=8``."""
-    path, equals, text = override.partition("=")
-    if not equals or not path:
-        raise InputError(f"--set {override!r}: expected key.path=value, for example protocol.epochs=3")
-    value = read(f"value: {text}", f"--set {override}")["value"]
-    node, keys = document, path.split(".")
-    for depth, key in enumerate(keys):
-        last = depth == len(keys) - 1
-        if isinstance(node, list):
-            if not key.isdigit() or int(key) >= len(node):
-                raise InputError(f"--set {override!r}: {'.'.join(keys[:depth])!r} has no entry {key!r}")
-            position: Any = int(key)
-        elif isinstance(node, dict):
-            position = key
-            if not last:
-                node.setdefault(key, {})
-        else:
-            raise InputError(f"--set {override!r}: {'.'.join(keys[:depth])!r} is a value, not a mapping")
-        if last:
-            node[position] = value
-        elif isinstance(node[position], str) and keys[0] == "datasets":
-            node[position] = {"dataset": node[position]}
-        node = node[position]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from harness.data.case import IGNORE
-from harness.data.prepare import PreparedCase, PreparedDataset
+from harness.data.prepared import PreparedCase, PreparedDataset
 from harness.metrics import METRICS, evaluate_case
 from harness.training.job import CaseScore, Checkpoint, Part
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from harness.data.case import IGNORE
 from harness.data.normalise import fit
-from harness.data.prepare import PreparedCase, PreparedDataset, open_prepared
+from harness.data.prepared import PreparedCase, PreparedDataset, open_prepared
 from reports.results import StudyResults
 
 

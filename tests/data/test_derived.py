@@ -5,11 +5,13 @@ import os
 import numpy as np
 import pytest
 
+from harness.data.augment import parse_augmentations
 from harness.data.batches import BatchTable, TrainingSlices
 from harness.data.case import IGNORE
 from harness.data.derived import DERIVED
 from harness.data.description import describe
-from harness.data.prepare import open_prepared, prepare
+from harness.data.prepare import prepare
+from harness.data.prepared import open_prepared
 from harness.errors import InputError
 from harness.geometry import component_cells, components, signed_distance_maps, skeleton_tube
 from harness.losses import LOSSES
@@ -47,12 +49,13 @@ def spots(tmp_path_factory):
     return prepare(describe("spots.yaml", root), root, tmp_path_factory.mktemp("cache"))
 
 
-def slices_with(dataset, *needs):
-    return TrainingSlices(dataset, dataset.cases, frozenset(needs), torch.device("cpu"))
+def slices_with(dataset, *needs, augment=BOTH):
+    cpu = torch.device("cpu")
+    return TrainingSlices(dataset, dataset.cases, frozenset(needs), cpu, parse_augmentations(augment))
 
 
-def batches(dataset, slices, augment=BOTH):
-    return slices.batches(BatchTable(dataset.fingerprint, 0, 0), 0, 3, augment)
+def batches(dataset, slices):
+    return slices.batches(BatchTable(dataset.fingerprint), 0, 3)
 
 
 @pytest.mark.parametrize("unit", [False, True])
@@ -157,6 +160,10 @@ def test_every_derived_array_is_flipped_with_its_image(spots):
         name: torch.from_numpy(np.concatenate([spots.derived(case, name) for case in spots.cases]))
         for name in DERIVED
     }
+    images, labels = (
+        torch.from_numpy(np.concatenate([of(case) for case in spots.cases]))
+        for of in (spots.images, spots.labels)
+    )
     positions = set()
     for batch in batches(spots, slices):
         assert set(batch.needs) == set(DERIVED)
@@ -165,23 +172,24 @@ def test_every_derived_array_is_flipped_with_its_image(spots):
                 (index, axes)
                 for index in range(len(slices))
                 for axes in ((), (-1,), (-2,), (-1, -2))
-                if torch.equal(image, slices.images[index].flip(axes))
+                if torch.equal(image, images[index].flip(axes))
             )
             positions.add(axes)
-            assert torch.equal(batch.labels[place], slices.labels[index].flip(axes).long())
+            assert torch.equal(batch.labels[place], labels[index].flip(axes).long())
             for name, array in stored.items():
                 assert torch.equal(batch.needs[name][place], array[index].flip(axes)), name
     assert len(positions) > 2
 
 
 def test_spacing_rows_belong_to_their_slices(spots):
-    plain = slices_with(spots, "spacing")
+    plain = slices_with(spots, "spacing", augment=())
+    images = torch.from_numpy(np.concatenate([spots.images(case) for case in spots.cases]))
     seen = set()
-    for batch in batches(spots, plain, augment=()):
+    for batch in batches(spots, plain):
         assert batch.needs["spacing"].shape == (len(batch.images), 3)
         assert batch.needs["spacing"].dtype == torch.float32
         for image, row in zip(batch.images, batch.needs["spacing"], strict=True):
-            index = next(i for i in range(len(plain)) if torch.equal(image, plain.images[i]))
+            index = next(i for i in range(len(plain)) if torch.equal(image, images[i]))
             assert tuple(row.tolist()) == pytest.approx(spots.cases[index // 4].spacing)
             seen.add(tuple(row.tolist()))
     assert seen == {(3.0, 0.75, 0.5), (2.0, 1.25, 1.0)}

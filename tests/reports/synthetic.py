@@ -12,7 +12,8 @@ from sqlalchemy import insert, select, update
 from harness.metrics import METRICS, evaluate_case
 from harness.store.database import Database, open_database
 from harness.store.schema import EnvironmentRow, TrialRow
-from harness.store.trials import ArtifactRecord, DatasetRecord, Outcome, TrialRecord, TrialStore
+from harness.store.datasets import DatasetRecord, register_dataset
+from harness.store.trials import ArtifactRecord, Outcome, TrialRecord, TrialStore
 
 HOSTILE = "a&b_<c>|$x$"
 STUDY = "made-up"
@@ -78,7 +79,7 @@ def make_study(root: Path, *, seeds: int = 3, finish: float = 1.0, **document: A
         for m in METRICS.values()
     )
     for dataset in datasets:
-        store.register_dataset(record_of(dataset))
+        register_dataset(store.database, record_of(dataset))
         write_cache(root / "prepared", dataset)
     records = [record for dataset in datasets for record in trials_of(dataset, seeds)]
     store.register_trials(study_id, records, restart=True)

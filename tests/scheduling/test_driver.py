@@ -11,7 +11,8 @@ from harness.scheduling.trial_source import PlanSource
 from harness.store.database import open_database
 from harness.store.ownership import new_owner
 from harness.store.summaries import failures, trial_counts
-from harness.store.trials import DatasetRecord, TrialStore
+from harness.store.datasets import DatasetRecord, register_dataset
+from harness.store.trials import TrialStore
 from harness.strict_yaml import read, validate
 from harness.study.plan import StudyDataset, fixed_trials
 from harness.study.spec import Study
@@ -78,7 +79,9 @@ def make_driver(database, tmp_path):
 
         store = TrialStore(database, new_owner())
         study_id = store.register_study("demo", "", {})
-        store.register_dataset(DatasetRecord(FINGERPRINT, dataset.dataset, "", ("background", "a"), ()))
+        register_dataset(
+            store.database, DatasetRecord(FINGERPRINT, dataset.dataset, "", ("background", "a"), ())
+        )
         source = PlanSource(fixed_trials(study, [StudyDataset(dataset.dataset, FINGERPRINT, HoldoutSplit())]))
         folders = Folders({FINGERPRINT: tmp_path}, tmp_path / "artifacts")
         return Driver(

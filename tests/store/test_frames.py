@@ -8,7 +8,8 @@ import pytest
 from harness.errors import InputError
 from harness.store import frames
 from harness.store.database import Database, open_database
-from harness.store.trials import ArtifactRecord, DatasetRecord, Outcome, TrialRecord, TrialStore
+from harness.store.datasets import DatasetRecord, register_dataset
+from harness.store.trials import ArtifactRecord, Outcome, TrialRecord, TrialStore
 
 
 def record(key: str, label: str, purpose: str = "study") -> TrialRecord:
@@ -54,7 +55,9 @@ def database(tmp_path: Path) -> Database:
     store = TrialStore(opened, "test")
     study = store.register_study("s", "A study", {"seeds": 1})
     cases = (("a", "a1", None, [2, 3, 4], [1.0, 1.0, 1.0], [20, 3, 1]),)
-    store.register_dataset(DatasetRecord("f", "wmh", "WMH", ("background", "wmh", "other"), cases))
+    register_dataset(
+        store.database, DatasetRecord("f", "wmh", "WMH", ("background", "wmh", "other"), cases)
+    )
     for version in (1, 2):
         metric = {"name": "hd", "title": f"HD v{version}", "unit": "mm", "direction": "lower"}
         store.register_metrics([metric | {"version": version}])

@@ -5,10 +5,11 @@ import os
 from dataclasses import replace
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import select, text
+from sqlalchemy import create_engine, select, text
 
 from harness.errors import InputError
 from harness.store.database import (
@@ -18,10 +19,11 @@ from harness.store.database import (
     open_database,
     upgrade_database,
 )
+from harness.store.datasets import DatasetRecord, register_dataset
 from harness.store.ownership import new_owner, owner_is_gone
 from harness.store.schema import Base, EpochRow, ScoreRow, TrialRow
 from harness.store.summaries import failures, trial_counts
-from harness.store.trials import DatasetRecord, Outcome, TrialRecord, TrialStore
+from harness.store.trials import Outcome, TrialRecord, TrialStore
 
 DATASET = DatasetRecord(
     "f" * 64,
@@ -65,7 +67,7 @@ def url(tmp_path):
 def store(url):
     store = TrialStore(open_database(url, create=True), new_owner())
     study = store.register_study("demo", "Demo", {"study": "demo"})
-    store.register_dataset(DATASET)
+    register_dataset(store.database, DATASET)
     store.register_metrics([METRIC])
     store.register_trials(study, [TRIAL])
     return store
@@ -171,13 +173,30 @@ def test_newer_foreign_and_broken_databases_are_refused(store, url, tmp_path):
         open_database(foreign)
 
 
-def test_an_older_database_asks_for_the_upgrade_and_gets_it(store, url, monkeypatch):
-    monkeypatch.setattr("harness.store.database.SCHEMA_VERSION", "0002")
+def test_an_older_database_asks_for_the_upgrade_and_keeps_its_rows(tmp_path):
+    path = tmp_path / "old.db"
+    url = f"sqlite:///{path}"
+    engine = create_engine(url)
+    config = alembic_config()
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        for statement in (
+            "INSERT INTO dataset VALUES (1, 'f', 'set', 'Set', '[]')",
+            "INSERT INTO loss VALUES (1, 'd', 'ce', 'distribution', '{}')",
+            "INSERT INTO trial (id, key, dataset_id, loss_id, seed, fold, purpose, canonical, state, attempts) "
+            "VALUES (1, 'k1', 1, 1, 0, 0, 'study', '{}', 'done', 1)",
+            "INSERT INTO epoch VALUES (1, 0, 0.3, 0.4, 0.001, NULL, NULL, 1.0)",
+        ):
+            connection.exec_driver_sql(statement)
     with pytest.raises(
-        InputError, match=r"older version 0001, this program needs 0002; run 'lossbench db upgrade'"
+        InputError, match=rf"older version 0001, this program needs {SCHEMA_VERSION}; run 'lossbench db upgrade'"
     ):
         open_database(url)
-    assert upgrade_database(url)[0] == "0001"
+    assert upgrade_database(url) == ("0001", SCHEMA_VERSION)
+    with open_database(url).read() as connection:
+        assert connection.scalar(select(TrialRow.key)) == "k1"
+        assert connection.scalar(select(EpochRow.val_dsc)) == 0.4
 
 
 def test_passwords_are_never_shown():

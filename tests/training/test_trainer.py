@@ -167,10 +167,10 @@ def test_a_checkpoint_without_the_loss_is_taken_up(job):
 
 
 def test_tuning_trials_never_open_test_cases(job, prepared_discs, monkeypatch):
-    from harness.data.prepare import PreparedDataset
+    from harness.data.prepared import PreparedDataset
     from harness.data.splits import partition
 
-    test = set(partition(job.split, prepared_discs.load_by_patient(), job.seed).test)
+    test = set(partition(job.split, prepared_discs.patients, job.seed).test)
     read = []
     images = PreparedDataset.images
     monkeypatch.setattr(

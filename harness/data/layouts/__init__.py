@@ -1,16 +1,19 @@
 """Layouts: where the files of each case lie in a folder as its archive unpacks it.
 
-A layout is a function from a dataset's folder and description to its cases. It looks at names
-only: it never opens an image, never writes, and refuses a tree in which a case lacks a file.
-Reading and checking the arrays is the reader's work.
+A layout is a function from a dataset's folder and description to its cases. It looks at names and
+at the archive's own listings: it never opens an image and never writes. It names every file that a
+case should have; whether the files are there is looked up here, once for all layouts, and reading
+and checking the arrays is the reader's work.
 
-Register one with :func:`layout` in a module of its own and import that module below.
+Register one with :func:`layout` in a module of its own in this folder, which is found by itself.
 """
 
 import os
+import pkgutil
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
 
@@ -59,16 +62,15 @@ def layout(name: str, expects: str) -> Callable[[Layout], Layout]:
     return decorate
 
 
-def find_cases(root: Path, description: DatasetDescription) -> list[CaseFiles]:
-    """Return the cases of a dataset in natural order (``case_2`` before ``case_10``).
+def list_cases(root: Path, description: DatasetDescription) -> list[CaseFiles]:
+    """Return the cases of a dataset in natural order (``case_2`` before ``case_10``), files looked up or not.
 
     Args:
         root: The dataset's own folder.
         description: The dataset.
 
     Raises:
-        InputError: if the folder is missing or holds no case, a case lacks a file, or two cases
-            share a name.
+        InputError: if the folder is missing or holds no case, or two cases share a name.
     """
     entry = LAYOUTS[description.layout]
     where = f"dataset {description.name!r}"
@@ -84,6 +86,42 @@ def find_cases(root: Path, description: DatasetDescription) -> list[CaseFiles]:
                 f"{str(second.label)!r}; keep one of them"
             )
     return cases
+
+
+def find_cases(root: Path, description: DatasetDescription) -> list[CaseFiles]:
+    """Return the cases of a dataset in natural order, all of whose files are there.
+
+    Args:
+        root: The dataset's own folder.
+        description: The dataset.
+
+    Raises:
+        InputError: as :func:`list_cases`, or with a sentence for every case that lacks a file or has
+            one that lies outside ``root``.
+    """
+    cases = list_cases(root, description)
+    wrong = [
+        f"dataset {description.name!r}: case {case.case!r} {problem}"
+        for case in cases
+        for problem in file_problems(case, root)
+    ]
+    if wrong:
+        raise InputError("\n".join(wrong))
+    return cases
+
+
+def file_problems(case: CaseFiles, root: Path) -> list[str]:
+    """Return what is wrong with the files of a case before any is opened, each a clause with its remedy."""
+    problems = list(case.problems)
+    for kind, path in case.by_kind:
+        if not path.is_file():
+            problems.append(f"has no {kind} {str(path)!r}; add the file or take the case out of the dataset")
+        elif not inside(path, root):
+            problems.append(
+                f"has the {kind} {str(path)!r}, which links to a file outside {str(root)!r}; "
+                "put the file itself there"
+            )
+    return problems
 
 
 def natural_order(name: str) -> tuple[tuple[str | int, ...], str]:
@@ -102,5 +140,6 @@ def inside(path: Path, root: Path) -> bool:
     return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root))
 
 
-# Layout modules register themselves; they import the names above, hence the place of this line.
-from harness.data.layouts import decathlon, patterns, wmh2017  # noqa: E402, F401
+# Layout modules register themselves; they import the names above, hence the place of these lines.
+for _found in pkgutil.iter_modules(__path__):
+    import_module(f"{__name__}.{_found.name}")

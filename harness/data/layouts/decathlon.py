@@ -22,22 +22,16 @@ def find(root: Path, description: DatasetDescription) -> list[CaseFiles]:
     """Return the training cases, from ``dataset.json`` if present, else from the two folders.
 
     Raises:
-        InputError: if an image lacks its label or a label its image.
+        InputError: if ``dataset.json`` is no such listing.
     """
-    where = f"dataset {description.name!r}"
     listing = root / "dataset.json"
+    where = f"dataset {description.name!r}"
     pairs = _listed_pairs(listing, where) if listing.is_file() else _folder_pairs(root)
-    cases = []
-    for image, label in pairs:
-        name = label.name.removesuffix(_SUFFIX)
-        for kind, path in (("image", image), ("label", label)):
-            if not path.is_file():
-                raise InputError(
-                    f"{where}: case {name!r} has no {kind} {str(path)!r}; add the file, or remove the case "
-                    "from imagesTr, labelsTr and dataset.json"
-                )
-        cases.append(CaseFiles(case=name, patient=name, channels=(image,), label=label))
-    return cases
+    names = [label.name.removesuffix(_SUFFIX) for _, label in pairs]
+    return [
+        CaseFiles(case=name, patient=name, channels=(image,), label=label)
+        for name, (image, label) in zip(names, pairs, strict=True)
+    ]
 
 
 def _folder_pairs(root: Path) -> list[tuple[Path, Path]]:

@@ -1,7 +1,8 @@
 """The layout ``files``: cases found by the patterns of a dataset's manifest.
 
-``{case}`` stands for the name of the case; besides it, ``*`` and ``?`` match within one part of
-the path, as in a shell. The label pattern tells which cases there are.
+``{case}`` stands for the name of the case, wherever it is written in a pattern; besides it, ``*`` and
+``?`` match within one part of the path, as in a shell. The first label pattern tells which cases
+there are.
 """
 
 import re
@@ -9,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from harness.data.case import CaseFiles
 from harness.data.description import DatasetDescription, FilePatterns
-from harness.data.layouts import inside, is_junk, layout
+from harness.data.layouts import is_junk, layout
 from harness.errors import InputError
 
 _EXPECTS = "files there that match the patterns under 'files' in the dataset's description"
@@ -21,28 +22,33 @@ def find(root: Path, description: DatasetDescription) -> list[CaseFiles]:
     """Return one case for each file that matches the label pattern.
 
     Raises:
-        InputError: if a case lacks a file or has several for one pattern, a match lies outside
-            ``root``, or ``patient`` does not name the patient of a case.
+        InputError: if a pattern leaves the folder, or ``patient`` or ``site`` does not name those of
+            a case.
     """
     patterns = description.files
     if patterns is None:
         raise InputError(f"dataset {description.name!r}: the layout 'files' needs patterns; add 'files'")
     where = f"dataset {description.name!r}"
     optional = (patterns.mask,) if patterns.mask else ()
-    for pattern in (patterns.label, *patterns.channels, *optional):
+    for pattern in (*patterns.labels, *patterns.channels, *optional):
         _check(pattern, where)
-    cases = []
-    for name in _names(root, patterns.label):
-        cases.append(
-            CaseFiles(
-                case=name,
-                patient=_patient(name, patterns, where),
-                channels=tuple(_one(root, pattern, name, where) for pattern in patterns.channels),
-                label=_one(root, patterns.label, name, where),
-                mask=_one(root, patterns.mask, name, where) if patterns.mask else None,
-            )
-        )
-    return cases
+    return [_case(root, name, patterns, where) for name in _names(root, patterns.labels[0])]
+
+
+def _case(root: Path, name: str, patterns: FilePatterns, where: str) -> CaseFiles:
+    problems: list[str] = []
+    channels = tuple(_one(root, pattern, name, problems) for pattern in patterns.channels)
+    labels = tuple(_one(root, pattern, name, problems) for pattern in patterns.labels)
+    return CaseFiles(
+        case=name,
+        patient=_group(patterns.patient, name, name, "patient", where) if patterns.patient else name,
+        channels=channels,
+        label=labels[0],
+        mask=_one(root, patterns.mask, name, problems) if patterns.mask else None,
+        site=_site(root, labels[0], name, patterns.site, where) if patterns.site else None,
+        structures=labels if isinstance(patterns.label, dict) else (),
+        problems=tuple(problems),
+    )
 
 
 def _check(pattern: str, where: str) -> None:
@@ -50,7 +56,7 @@ def _check(pattern: str, where: str) -> None:
     if path.is_absolute() or ".." in path.parts or "**" in pattern:
         raise InputError(
             f"{where}: pattern {pattern!r} must be a path below the dataset's folder without '..' and '**'; "
-            "set 'folder' to where the files are"
+            "set 'folders' to where the files are"
         )
 
 
@@ -63,46 +69,48 @@ def _glob(root: Path, pattern: str) -> list[Path]:
 def _names(root: Path, pattern: str) -> list[str]:
     """Return what ``{case}`` stands for in each match, without repetition."""
     normal = str(PurePosixPath(pattern))
-    before, after = (
+    before, *others = (
         re.escape(part).replace(r"\*", "[^/]*").replace(r"\?", "[^/]") for part in normal.split(_CASE)
     )
-    expression = re.compile(f"{before}([^/]+){after}")
+    expression = re.compile(before + "(?P<case>[^/]+)" + "(?P=case)".join(others))
     relative = (path.relative_to(root).as_posix() for path in _glob(root, normal.replace(_CASE, "*")))
     matches = (expression.fullmatch(path) for path in relative)
-    return sorted({match[1] for match in matches if match})
+    return sorted({match["case"] for match in matches if match})
 
 
-def _one(root: Path, pattern: str, name: str, where: str) -> Path:
-    """Return the only file of case ``name`` for ``pattern``."""
+def _one(root: Path, pattern: str, name: str, problems: list[str]) -> Path:
+    """Return the only file of case ``name`` for ``pattern``; where it should be if there is none.
+
+    What the pattern has wrong is added to ``problems``; a plain path that is missing is seen later.
+    """
     found = _glob(root, pattern.replace(_CASE, name.replace("*", "[*]").replace("?", "[?]")))
-    if len(found) != 1:
-        count = f"{len(found)} files match" if found else "no file matches"
-        raise InputError(
-            f"{where}: case {name!r}: {count} the pattern {pattern!r} in {str(root)!r}; "
-            f"{'make the pattern narrower' if found else 'add the file or correct the pattern'}"
-        )
-    if not inside(found[0], root):
-        raise InputError(
-            f"{where}: case {name!r}: {str(found[0])!r} links to a file outside {str(root)!r}; "
-            "put the file itself there"
+    if not found:
+        return root / pattern.replace(_CASE, name)
+    if len(found) > 1:
+        problems.append(
+            f"has {len(found)} files that match the pattern {pattern!r} in {str(root)!r}, such as "
+            f"{found[0].name!r} and {found[1].name!r}; make the pattern narrower"
         )
     return found[0]
 
 
-def _patient(name: str, patterns: FilePatterns, where: str) -> str:
-    if patterns.patient is None:
-        return name
+def _site(root: Path, label: Path, name: str, expression: str, where: str) -> str:
+    return _group(f".*?{expression}", label.relative_to(root).as_posix(), name, "site", where)
+
+
+def _group(expression: str, text: str, name: str, what: str, where: str) -> str:
+    """Return the first group of an expression that has to match the beginning of a text."""
     try:
-        match = re.match(patterns.patient, name)
-        patient = match[1] if match else None
+        match = re.match(expression, text)
+        group = match[1] if match else None
     except (re.error, IndexError) as error:
         raise InputError(
-            f"{where}: 'patient' {patterns.patient!r} is not a regular expression with a group ({error}); "
+            f"{where}: '{what}' {expression!r} is not a regular expression with a group ({error}); "
             r"write for example '(\d+)[LR]'"
         ) from None
-    if not patient:
+    if not group:
         raise InputError(
-            f"{where}: case {name!r} does not start with the 'patient' expression {patterns.patient!r}; "
-            "correct the expression so that it names the patient of every case"
+            f"{where}: case {name!r}: {text!r} does not match the '{what}' expression {expression!r}; "
+            f"correct the expression so that its first group names the {what} of every case"
         )
-    return patient
+    return group

@@ -31,8 +31,8 @@ def find(root: Path, description: DatasetDescription) -> list[CaseFiles]:
     ``test`` of that release as the dataset's folder.
 
     Raises:
-        InputError: if a case lacks a channel, or the description asks for a channel that the
-            archive does not hold on the FLAIR grid.
+        InputError: if the description asks for a channel that the archive does not hold on the
+            FLAIR grid.
     """
     for channel in description.channels:
         if channel not in CHANNELS:
@@ -57,17 +57,10 @@ def _case_folders(folder: Path, root: Path, depth: int) -> Iterator[Path]:
 
 
 def _case(folder: Path, description: DatasetDescription) -> CaseFiles:
-    channels = tuple(folder / CHANNELS[channel] for channel in description.channels)
-    for path in channels:
-        if not path.is_file():
-            raise InputError(
-                f"dataset {description.name!r}: case {folder.name!r} has no file {str(path)!r}; "
-                "unpack the archive again or remove the folder of this case"
-            )
     return CaseFiles(
         case=folder.name,
         patient=folder.name,
-        channels=channels,
+        channels=tuple(folder / CHANNELS[channel] for channel in description.channels),
         label=folder / LABEL,
         site=folder.parent.name,
     )

@@ -12,21 +12,22 @@ simulation equal a smaller one, whatever the number of workers.
 """
 
 import json
-import multiprocessing
 import os
 import pkgutil
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from harness.data.parallel import run_each
+from harness.data.simulate.targets import TARGETS, Target
 from harness.errors import InputError, nearest
 from harness.registry import Registry
+
+__all__ = ["MARKER", "SIMULATORS", "TARGETS", "Options", "Simulator", "Target", "simulate"]
 
 MARKER = "SIMULATED.json"
 
@@ -73,6 +74,7 @@ def simulate(
     workers: int = 1,
     inplane_mm: float | None = None,
     sites: Sequence[str] | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Path:
     """Write a simulated dataset to ``out``, whole or not at all.
 
@@ -87,6 +89,7 @@ def simulate(
         workers: Processes to use.
         inplane_mm: In-plane voxel size in millimetres; the archive's if None.
         sites: Sites to cycle through; all if None.
+        progress: Called as (cases done, cases in all).
 
     Returns:
         ``out``.
@@ -109,7 +112,9 @@ def simulate(
     out.parent.mkdir(parents=True, exist_ok=True)
     partial_folder = Path(tempfile.mkdtemp(prefix=f".{out.name}.partial-", dir=out.parent))
     try:
-        _write_cases(partial(_write_case, name, partial_folder, seed, options), cases, workers)
+        jobs = {index: (name, partial_folder, seed, options, index) for index in range(cases)}
+        for done, _ in enumerate(run_each(_write_case, jobs, workers), 1):
+            progress(done, cases)
         (partial_folder / MARKER).write_text(json.dumps(marker, indent=2) + "\n", encoding="utf-8")
         partial_folder.chmod(0o755)
         _move(partial_folder, out, marker)
@@ -163,22 +168,6 @@ def _is_done(out: Path, marker: dict[str, Any]) -> bool:
             "choose another folder or remove this one"
         )
     return True
-
-
-def _write_cases(write: Callable[[int], None], cases: int, workers: int) -> None:
-    if workers == 1:
-        for index in range(cases):
-            write(index)
-        return
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, cases), mp_context=spawn) as pool:
-        pending = [pool.submit(write, index) for index in range(cases)]
-        try:
-            for each in pending:
-                each.result()
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
 
 
 def _write_case(name: str, folder: Path, seed: int, options: Options, index: int) -> None:

@@ -1,0 +1,128 @@
+"""Decode one file: NIfTI in canonical orientation, or a picture."""
+
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+from nibabel.filebasedimages import ImageFileError
+from nibabel.orientations import aff2axcodes, apply_orientation, inv_ornt_aff, io_orientation
+from numpy.typing import NDArray
+from PIL import Image, ImageSequence, UnidentifiedImageError
+
+Spacing = tuple[float, float, float]
+
+_PICTURES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"}
+_PLANES = {"axial": (2, 1, 0), "coronal": (1, 2, 0), "sagittal": (0, 2, 1)}
+"""Plane -> the RAS axes along (slices, rows, columns)."""
+
+
+class UnreadableError(Exception):
+    """A file that cannot be decoded; the message says why."""
+
+
+@dataclass(frozen=True)
+class Volume:
+    """One decoded file.
+
+    Attributes:
+        path: The file.
+        array: ``(C, Z, H, W)``, values as stored.
+        spacing: Millimetres along (Z, H, W) from the header's zooms; None where the format has none.
+        affine: 4x4, from indices along the RAS axes (x, y, z) to millimetres; None for pictures.
+        orientation: How the file stores its axes, such as ``LPS``; empty for pictures.
+        affine_spacing: Millimetres along (Z, H, W) as the affine has it; differs from ``spacing`` in
+            files whose sform has unit scale.
+    """
+
+    path: Path
+    array: NDArray[Any]
+    spacing: Spacing | None
+    affine: NDArray[np.float64] | None
+    orientation: str = ""
+    affine_spacing: Spacing | None = None
+
+
+def read_volume(path: Path, plane: str = "axial") -> Volume:
+    """Decode a file.
+
+    Args:
+        path: NIfTI, PNG, JPEG, TIFF or BMP; the pages of a TIFF are its slices.
+        plane: Which slices to cut from a volume: axial, coronal or sagittal.
+
+    Raises:
+        UnreadableError: if it is truncated, broken, of another format or has no sensible geometry.
+    """
+    try:
+        return _picture(path) if path.suffix.lower() in _PICTURES else _nifti(path, plane)
+    except (ImageFileError, UnidentifiedImageError, OSError, EOFError, zlib.error, ValueError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UnreadableError(reason) from error
+
+
+def _picture(path: Path) -> Volume:
+    with Image.open(path) as picture:
+        pages = [np.asarray(page) for page in ImageSequence.Iterator(picture)]
+    if len({page.shape for page in pages}) != 1:
+        raise ValueError(f"its {len(pages)} pages have different sizes")
+    stack = np.stack(pages)
+    return Volume(path, stack[None] if stack.ndim == 3 else np.moveaxis(stack, -1, 0), None, None)
+
+
+def _nifti(path: Path, plane: str) -> Volume:
+    image: Any = nib.load(path)
+    array = np.asanyarray(image.dataobj)
+    if array.ndim == 5 and array.shape[3] == 1:  # (x, y, z, 1, t), as some exports have it
+        array = array[:, :, :, 0]
+    if array.ndim not in {3, 4}:
+        raise ValueError(f"{array.ndim} axes where 3 (or 4 with channels last) are due")
+    affine = np.asarray(image.affine, np.float64)
+    if not np.isfinite(affine).all() or np.linalg.det(affine[:3, :3]) == 0:
+        raise ValueError("its affine is not invertible")
+    orientation = io_orientation(affine)  # type: ignore[no-untyped-call]
+    canonical = affine @ inv_ornt_aff(orientation, array.shape[:3])  # type: ignore[no-untyped-call]
+    array = apply_orientation(array, orientation)  # type: ignore[no-untyped-call]
+    # Spacing from the header's zooms: the sform of ACDC has unit scale.
+    zooms = np.zeros(3)
+    zooms[orientation[:, 0].astype(int)] = image.header.get_zooms()[:3]
+    if zooms.min() <= 0:
+        raise ValueError(f"voxel spacing {zooms.tolist()} is not positive")
+    axes = _PLANES[plane]
+    channels_first = np.moveaxis(array, -1, 0) if array.ndim == 4 else array[None]
+    return Volume(
+        path,
+        channels_first.transpose(0, *(axis + 1 for axis in axes)),
+        _along(zooms, axes),
+        canonical,
+        "".join(aff2axcodes(affine)),  # type: ignore[no-untyped-call]
+        _along(np.linalg.norm(canonical[:3, :3], axis=0), axes),
+    )
+
+
+def _along(millimetres: NDArray[np.float64], axes: tuple[int, ...]) -> Spacing:
+    first, second, third = (float(millimetres[axis]) for axis in axes)
+    return first, second, third
+
+
+def resample_onto(moving: Volume, grid: Volume, plane: str) -> Volume:
+    """Return a volume interpolated linearly on another's grid; zero outside.
+
+    Args:
+        moving: Any volume with an affine.
+        grid: Gives shape and affine.
+        plane: In which both were cut.
+    """
+    from nibabel.processing import resample_from_to
+
+    back = tuple(_PLANES[plane].index(axis) for axis in range(3))
+    shape = tuple(np.array(grid.array.shape[1:])[list(back)])
+    channels = []
+    for channel in moving.array:
+        image = nib.Nifti1Image(channel.transpose(back).astype(np.float32), moving.affine)  # type: ignore[no-untyped-call]
+        placed = resample_from_to(image, (shape, grid.affine), order=1)  # type: ignore[no-untyped-call]
+        channels.append(np.asarray(placed.dataobj).transpose(_PLANES[plane]))
+    return Volume(
+        moving.path, np.stack(channels), grid.spacing, grid.affine, moving.orientation, grid.affine_spacing
+    )

@@ -30,8 +30,8 @@ CHECKS: Registry[Check] = Registry("check")
 
 for _name, _check in {
     "files": Check("error", "cases that lack a file, have too many, or link out of the dataset's folder"),
-    "unreadable": Check("error", "truncated and broken files"),
-    "dimensions": Check("error", "axes of length zero, 4D files where 3D is due, a wrong number of channels"),
+    "unreadable": Check("error", "truncated and broken files, axes of length zero"),
+    "dimensions": Check("error", "4D files where 3D is due, a wrong number of channels"),
     "shape": Check("error", "files of one case with different shapes"),
     "affine": Check("error", "files of one case that lie on different grids in space (tolerance 1e-3 mm)"),
     "not_finite": Check("error", "NaN and infinite voxels"),

@@ -87,16 +87,12 @@ class _Reading:
 
     def _read(self, path: Any) -> Volume | None:
         try:
-            volume = read_volume(path, self.description.slices)
+            return read_volume(path, self.description.slices)
         except UnreadableError as error:
             self._tell(
                 "unreadable", f"cannot read image {str(path)!r} ({error})", "replace or remove the file"
             )
             return None
-        if 0 in volume.array.shape:
-            self._tell("dimensions", f"image {str(path)!r} has an axis of length zero", "replace the file")
-            return None
-        return volume
 
     def _one_value(self, volume: Volume) -> Volume:
         """Return a label or mask with one value per voxel; colours that are all grey count as one."""

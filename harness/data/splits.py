@@ -7,6 +7,7 @@ and dealt out, and the cases of a group are looked up last, so they cannot come 
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Annotated, Literal
 
 import numpy as np
@@ -264,7 +265,8 @@ def _draw(
     if not strata:
         ranked = [ranked[position] for position in generator.permutation(len(ranked))]
     count = min(count, len(ranked))
-    drawn = [run[generator.integers(len(run))] for run in np.array_split(np.arange(len(ranked)), count)]
+    borders = [run * len(ranked) // count for run in range(count + 1)]
+    drawn = [generator.integers(start, end) for start, end in pairwise(borders)]
     chosen = {ranked[position].name for position in drawn}
     return [group for group in groups if group.name in chosen]
 

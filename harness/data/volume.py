@@ -73,6 +73,8 @@ def _picture(path: Path) -> Volume:
 
 def _nifti(path: Path, plane: str) -> Volume:
     image: Any = nib.load(path)
+    if 0 in image.shape:
+        raise ValueError(f"its shape {image.shape} has an axis of length zero")
     array = np.asanyarray(image.dataobj)
     if array.ndim == 5 and array.shape[3] == 1:  # (x, y, z, 1, t), as some exports have it
         array = array[:, :, :, 0]

@@ -173,3 +173,21 @@ def test_peer_without_a_note_computes_the_same(name, scene):
     logits, ours = scene.logits.detach(), parse_loss(name).build()
     value = ours(logits, scene.labels, **scene.needs(ours.needs))
     torch.testing.assert_close(peer.build(4)(logits, scene.labels), value, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["prepare", "load", "batch"])
+def test_data_is_timed_against_what_people_write_by_hand(name):
+    row = rows("data", name)[name]
+    assert not row.error
+    assert row.comparison.against["nibabel"].busy > 0
+    assert ("volumes/s" in row.note) == (name == "prepare")
+
+
+def test_the_volume_loaded_by_hand_is_the_prepared_one(tmp_path):
+    from harness.bench.data import description, load_by_hand, write_volume
+    from harness.data.prepare import prepare
+
+    write_volume(tmp_path / "volumes" / "v0", SIZE, 0)
+    prepared = prepare(description(SIZE), tmp_path, tmp_path / "cache")
+    _, labels = load_by_hand(tmp_path / "volumes" / "v0")
+    np.testing.assert_array_equal(prepared.labels(prepared.cases[0]), labels.transpose(2, 1, 0))

@@ -55,9 +55,7 @@ def database(tmp_path: Path) -> Database:
     store = TrialStore(opened, "test")
     study = store.register_study("s", "A study", {"seeds": 1})
     cases = (("a", "a1", None, [2, 3, 4], [1.0, 1.0, 1.0], [20, 3, 1]),)
-    register_dataset(
-        store.database, DatasetRecord("f", "wmh", "WMH", ("background", "wmh", "other"), cases)
-    )
+    register_dataset(store.database, DatasetRecord("f", "wmh", "WMH", ("background", "wmh", "other"), cases))
     for version in (1, 2):
         metric = {"name": "hd", "title": f"HD v{version}", "unit": "mm", "direction": "lower"}
         store.register_metrics([metric | {"version": version}])

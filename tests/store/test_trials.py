@@ -184,13 +184,14 @@ def test_an_older_database_asks_for_the_upgrade_and_keeps_its_rows(tmp_path):
         for statement in (
             "INSERT INTO dataset VALUES (1, 'f', 'set', 'Set', '[]')",
             "INSERT INTO loss VALUES (1, 'd', 'ce', 'distribution', '{}')",
-            "INSERT INTO trial (id, key, dataset_id, loss_id, seed, fold, purpose, canonical, state, attempts) "
-            "VALUES (1, 'k1', 1, 1, 0, 0, 'study', '{}', 'done', 1)",
+            "INSERT INTO trial (id, key, dataset_id, loss_id, seed, fold, purpose, canonical, state, "
+            "attempts) VALUES (1, 'k1', 1, 1, 0, 0, 'study', '{}', 'done', 1)",
             "INSERT INTO epoch VALUES (1, 0, 0.3, 0.4, 0.001, NULL, NULL, 1.0)",
         ):
             connection.exec_driver_sql(statement)
     with pytest.raises(
-        InputError, match=rf"older version 0001, this program needs {SCHEMA_VERSION}; run 'lossbench db upgrade'"
+        InputError,
+        match=rf"older version 0001, this program needs {SCHEMA_VERSION}; run 'lossbench db upgrade'",
     ):
         open_database(url)
     assert upgrade_database(url) == ("0001", SCHEMA_VERSION)

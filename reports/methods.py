@@ -1,5 +1,8 @@
 """The methods paragraph, written from what was really done."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from reports.results import StudyResults
 from reports.tables.notes import checkpoint_note, listing, undefined_note
 
@@ -15,14 +18,25 @@ def _design(results: StudyResults) -> str:
     return (
         f"We compared {len(results.losses)} losses on {names} with {seeds} each. A seed index fixes initial "
         "weights, order of the data, augmentation and the border between training and validation patients, "
-        "identically for every loss; the test patients of a dataset are fixed. All divisions are by patient."
+        f"identically for every loss; the test patients of a dataset are fixed. {_unit(results)}"
     )
+
+
+def _unit(results: StudyResults) -> str:
+    torn = results.torn
+    if not torn:
+        return "All divisions are by patient."
+    return f"Divisions are by patient, but for the published split of {listing(torn)}, which is by case."
 
 
 def _split(results: StudyResults, dataset: str) -> str:
     folds = results.folds[dataset]
     patients = results.cases[results.cases["dataset"] == dataset]["patient"].nunique()
-    return f"{patients} patients, {f'{folds}-fold cross-validation' if folds > 1 else 'one fixed test set'}"
+    if results.splits[dataset].get("kind") == "fixed":
+        kind = "a printed training and validation set without a test set"
+    else:
+        kind = f"{folds}-fold cross-validation" if folds > 1 else "one fixed test set"
+    return f"{patients} patients, {kind}"
 
 
 def _training(results: StudyResults) -> str:
@@ -44,7 +58,7 @@ def _training(results: StudyResults) -> str:
         )
     elif schedule:
         parts.append("kept constant")
-    augment = listing(list(protocol.get("augment", ()))) or "none"
+    augment = listing([_augmentation(each) for each in protocol.get("augment", ())]) or "none"
     tuned = [str(entry.get("label")) for entry in resolved.get("losses", ()) if entry.get("alpha") == "tune"]
     budget = resolved.get("tuning", {}).get("configurations")
     tuning = (
@@ -57,6 +71,13 @@ def _training(results: StudyResults) -> str:
         f"{', '.join(filter(None, parts))}; precision {protocol.get('precision')}, augmentation: {augment}. "
         f"{checkpoint_note(results)}{tuning}"
     )
+
+
+def _augmentation(resolved: str | Mapping[str, Any]) -> str:
+    if isinstance(resolved, str):  # in databases from before augmentations had parameters
+        return resolved
+    options = ", ".join(f"{key} {value}" for key, value in resolved.items() if key != "name")
+    return f"{resolved['name']} ({options})" if options else str(resolved["name"])
 
 
 def _evaluation(results: StudyResults) -> str:

@@ -53,7 +53,7 @@ class StudyResults:
         losses: In the order of every table and figure.
         datasets: Names, in the order of the study.
         titles: Title of every dataset.
-        folds: Number of folds of every dataset.
+        splits: The split of every dataset, in canonical form.
         progress: How much of the plan is there.
         part: The cases that are shown.
         checkpoint: The checkpoint that is shown.
@@ -72,7 +72,7 @@ class StudyResults:
     losses: tuple[ListedLoss, ...]
     datasets: tuple[str, ...]
     titles: Mapping[str, str]
-    folds: Mapping[str, int]
+    splits: Mapping[str, Mapping[str, Any]]
     progress: Progress
     part: Part
     checkpoint: Literal["best", "last"]
@@ -86,10 +86,20 @@ class StudyResults:
     prepared: Path
     artifact_root: Path
 
+    @property
+    def folds(self) -> dict[str, int]:
+        """Number of folds of every dataset."""
+        return {dataset: _folds(split) for dataset, split in self.splits.items()}
+
+    @property
+    def torn(self) -> list[str]:
+        """Datasets whose split divides cases, not patients."""
+        return [dataset for dataset, split in self.splits.items() if split.get("by") == "case"]
+
     @cached_property
     def runs(self) -> pd.DataFrame:
         """State of every run."""
-        return run_states(self.trials, pd.Series(dict(self.folds)))
+        return run_states(self.trials, pd.Series(self.folds))
 
     @cached_property
     def patients(self) -> pd.DataFrame:
@@ -148,7 +158,8 @@ def load_results(database: Database, study: str, prepared: Path, artifacts: Path
         raise InputError(f"study {study!r} has no finished trial yet; run 'lossbench run {study}' first")
     cases = frames.cases(database, study)
     datasets = _dataset_order(trials, document.resolved)
-    folds = {name: _folds(trials, name) for name in datasets}
+    splits = {name: _split(trials, name) for name in datasets}
+    folds = {name: _folds(split) for name, split in splits.items()}
     progress = _progress(own, document.resolved, folds)
     part = _part(document.resolved, progress, peek)
     checkpoint = _checkpoint(document.resolved)
@@ -158,7 +169,7 @@ def load_results(database: Database, study: str, prepared: Path, artifacts: Path
         losses=_loss_order(trials, document.resolved),
         datasets=datasets,
         titles=dict(zip(cases["dataset"], cases["title"], strict=True)),
-        folds=folds,
+        splits=splits,
         progress=progress,
         part=part,
         checkpoint=checkpoint,
@@ -194,9 +205,13 @@ def _checkpoint(resolved: Mapping[str, Any]) -> Literal["best", "last"]:
     return "last" if resolved.get("protocol", {}).get("checkpoint") == "last" else "best"
 
 
-def _folds(trials: pd.DataFrame, dataset: str) -> int:
-    """Number of folds, from the split in the canonical form of any of the dataset's trials."""
-    split = trials.loc[trials["dataset"] == dataset, "canonical"].iloc[0].get("split", {})
+def _split(trials: pd.DataFrame, dataset: str) -> Mapping[str, Any]:
+    """The split, from the canonical form of any of the dataset's trials."""
+    found: Mapping[str, Any] = trials.loc[trials["dataset"] == dataset, "canonical"].iloc[0].get("split", {})
+    return found
+
+
+def _folds(split: Mapping[str, Any]) -> int:
     return int(split.get("k", 1)) if split.get("kind") == "kfold" else 1
 
 

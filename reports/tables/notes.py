@@ -17,6 +17,7 @@ def table_notes(results: StudyResults, datasets: Sequence[str]) -> tuple[str, ..
         spread_note(results),
         *evaluation_notes(results),
         *(patients_note(results, dataset) for dataset in datasets),
+        *torn_notes(results, datasets),
         checkpoint_note(results),
         undefined_note(results, datasets),
         *simulation_notes(results, datasets),
@@ -71,6 +72,17 @@ def patients_note(results: StudyResults, dataset: str) -> str:
         where = f"N = {number} test patients, the same for all losses and seeds"
     overlap = f"; {folds} folds, whose training sets overlap" if folds > 1 else ""
     return f"{dataset}: {where}{overlap}."
+
+
+def torn_notes(results: StudyResults, datasets: Sequence[str]) -> list[str]:
+    """Say where a published split has cases of one patient on both sides."""
+    torn = [dataset for dataset in datasets if dataset in results.torn]
+    if not torn:
+        return []
+    return [
+        f"{listing(torn)}: the published split divides cases, not patients; patients with cases on both sides "
+        "make these scores too good."
+    ]
 
 
 def checkpoint_note(results: StudyResults) -> str:

@@ -107,7 +107,7 @@ def resolved(seeds: int) -> dict[str, Any]:
             "lr_schedule": {"name": "plateau", "factor": 0.5, "patience": 20},
             "checkpoint": "best_val_dsc",
             "precision": "float32",
-            "augment": ["flip"],
+            "augment": [{"name": "flip_horizontal", "probability": 0.5}],
             "deterministic": True,
         },
         "model": {"name": "unet2d", "base_channels": 16},
@@ -184,6 +184,8 @@ def write_cache(folder: Path, dataset: MadeUpDataset) -> None:
                 "site": None,
                 "shape": truth.shape,
                 "spacing": dataset.spacing,
+                "grid": truth.shape[1:],
+                "slice_spacing": dataset.spacing,
                 "voxels": np.bincount(truth.ravel()).tolist(),
             }
         )
@@ -195,6 +197,7 @@ def write_cache(folder: Path, dataset: MadeUpDataset) -> None:
         "classes": dataset.classes,
         "ignores": False,
         "cases": entries,
+        "warnings": [],
     }
     (target / "index.json").write_text(json.dumps(index))
 

@@ -137,3 +137,19 @@ def test_csv_keeps_full_precision_and_the_state_of_runs(table: Table) -> None:
     boundary = next(row for row in rows if (row["dataset"], row["loss"]) == ("heads-sim", "Boundary"))
     assert (boundary["runs_diverged"], boundary["seeds"], boundary["part"]) == ("1", "2", "test")
     assert float(boundary["mean"]) == pytest.approx(cell(table, "Boundary", 0).value)
+
+
+def test_a_published_split_by_case_is_told_in_notes_and_methods(results: StudyResults) -> None:
+    from dataclasses import replace
+
+    from reports.methods import methods
+
+    dataset = results.datasets[0]
+    torn = replace(
+        results, splits={**results.splits, dataset: {"kind": "holdout", "test": ["a"], "by": "case"}}
+    )
+    note = f"{dataset}: the published split divides cases, not patients"
+    assert any(each.startswith(note) for each in main_table(torn).notes)
+    assert not any("divides cases" in each for each in main_table(results).notes)
+    assert f"but for the published split of {dataset}, which is by case" in methods(torn)[0]
+    assert "All divisions are by patient." in methods(results)[0]

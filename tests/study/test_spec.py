@@ -219,3 +219,34 @@ def test_the_study_of_all_losses_leaves_none_out():
     assert {name for name in ALIASES if parse_loss(name).terms not in sums} == set()
     schedules = {entry.alpha.schedule for entry in study.losses if entry.alpha}
     assert schedules == set(ALPHA_SCHEDULES)
+
+
+DATASET = "datasets: [msd_hippocampus]"
+
+
+def entry(text: str):
+    return parse(GOOD.replace(DATASET, f"datasets: [{text}]")).dataset_entries[0]
+
+
+def test_a_study_replaces_what_it_names_of_a_dataset(tmp_path):
+    found = entry(
+        "{dataset: wmh2017, split: published, labels: {0: 0, 1: 1, 2: ignore}, size: [128, 128], "
+        "resample: {inplane_mm: 2.0}}"
+    ).describe(tmp_path)
+    assert found.labels == {0: 0, 1: 1, 2: "ignore"}
+    assert found.ignores
+    assert found.chosen_split.test[:3] == ("2", "6", "21")
+    assert (found.size, found.resample.rows_columns) == ((128, 128), (2.0, 2.0))
+    plain = entry("wmh2017").describe(tmp_path)
+    assert (plain.labels[2], plain.ignores) == (0, False)
+    assert found.normalise == plain.normalise
+
+
+def test_a_split_that_the_dataset_does_not_list_is_refused_with_the_nearest(tmp_path):
+    with pytest.raises(InputError, match="dataset 'wmh2017' has no split 'publishd'; did you mean 'published'"):
+        entry("{dataset: wmh2017, split: publishd}").describe(tmp_path)
+
+
+def test_labels_that_do_not_fit_the_dataset_are_refused(tmp_path):
+    with pytest.raises(InputError, match=r"dataset 'wmh2017' of the study.* labels point to classes \[7\]"):
+        entry("{dataset: wmh2017, labels: {0: 0, 1: 7}}").describe(tmp_path)

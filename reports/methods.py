@@ -67,6 +67,9 @@ def _training(results: StudyResults) -> str:
         if tuned
         else ""
     )
+    share = protocol.get("oversample_foreground", 0)
+    if share:
+        augment += f"; at least {share:.0%} of the slices of a batch held foreground"
     return (
         f"{', '.join(filter(None, parts))}; precision {protocol.get('precision')}, augmentation: {augment}. "
         f"{checkpoint_note(results)}{tuning}"

@@ -11,12 +11,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from harness.cli.home import Home
 from harness.cli.output import stderr
+from harness.data.augment import check_augmentations
 from harness.data.description import DatasetDescription
 from harness.data.prepare import prepare
 from harness.data.prepared import PreparedDataset
 from harness.data.simulate import SIMULATORS, simulate
 from harness.data.splits import FixedSplit, HoldoutSplit, folds, partition, torn_patients
 from harness.errors import InputError
+from harness.losses import parse_loss
 from harness.store.datasets import DatasetRecord, SplitRecord
 from harness.study.plan import StudyDataset
 from harness.study.spec import DatasetEntry, Study
@@ -58,8 +60,8 @@ def split_warnings(ready: Iterable[ReadyDataset | None]) -> Iterator[str]:
         sides = partition(split, patients, seed=0)
         if torn := torn_patients(sides, patients):
             yield (
-                f"{where}: the split divides cases, not patients: {_listed(torn)} are on both sides, so "
-                "scores are too good; use a split by patient unless you repeat a published one"
+                f"{where}: the split divides cases, not patients (on both sides: {_listed(torn)}), so scores "
+                "are too good; use a split by patient unless you repeat a published one"
             )
         tested = {case.patient for case in each.prepared.cases_named(sides.test)}
         if isinstance(split, HoldoutSplit) and len(tested) < FEWEST_TEST_PATIENTS:
@@ -93,6 +95,30 @@ def divisions(study: Study, each: ReadyDataset) -> Iterator[SplitRecord]:
             except InputError as error:
                 raise InputError(f"dataset {each.prepared.name!r}: {error}") from None
             yield SplitRecord(split.model_dump(mode="json"), seed, fold, dict(sides))
+
+
+def check_augmented(study: Study, ready: Iterable[ReadyDataset | None]) -> None:
+    """Refuse augmentations that the study's losses or slices do not go with, before anything is trained.
+
+    Raises:
+        InputError: naming the loss or the dataset.
+    """
+    augment, oversample = study.protocol.augment, study.protocol.oversample_foreground
+    needs = {entry.label: parse_loss(entry.loss).needs for entry in study.losses}
+    for each in ready:
+        if each is None:
+            continue
+        prepared = each.prepared
+        height, width = prepared.labels(prepared.cases[0]).shape[1:]
+        for label, wanted in needs.items():
+            try:
+                check_augmentations(augment, wanted, (height, width))
+            except InputError as error:
+                raise InputError(f"loss {label!r} on dataset {prepared.name!r}: {error}") from None
+        if oversample and not any(any(case.voxels[1:]) for case in prepared.cases):
+            raise InputError(
+                f"dataset {prepared.name!r} has no foreground to oversample; leave 'oversample_foreground' out"
+            )
 
 
 def prepare_with_progress(

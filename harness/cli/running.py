@@ -13,6 +13,7 @@ from harness.cli.live import progress_view
 from harness.cli.output import print_warning, stderr
 from harness.cli.preparation import (
     ReadyDataset,
+    check_augmented,
     dataset_record,
     divisions,
     prepare_study,
@@ -51,6 +52,7 @@ def run_study(name: str, overrides: tuple[str, ...], home: Home, data: Path, opt
     device = _device(options.device)
     open_if_there(home.database_url)  # a database of another version is refused before data is prepared
     ready = prepare_study(study, folder, home, data)
+    check_augmented(study, ready)
     splits = {each.prepared.fingerprint: list(divisions(study, each)) for each in ready}
     database = open_database(home.database_url, create=True)
     store = TrialStore(database, new_owner())

@@ -1,7 +1,7 @@
 """Arrays that follow from the labels of a case: computed once, kept beside the prepared slices.
 
 To add one, write a function here and register it; a loss that lists its name among its ``needs`` then
-gets the array, flipped with the images::
+gets the array, moved with the images, or computed anew where a slice was warped::
 
     @DERIVED.register("borders")
     def borders(labels: Labels, n_classes: int, spacing: Spacing) -> NDArray[Any]:

@@ -16,7 +16,7 @@ from harness.store.provenance import code_facts, command_facts, machine_facts
 from harness.store.schema import FINAL_STATES
 from harness.store.trials import LEASE_SECONDS, ArtifactRecord, Outcome, TrialRecord, TrialStore
 from harness.study.plan import PlannedTrial
-from harness.training.job import EpochRecord, Event, Finished, Started, TrainingJob
+from harness.training.job import EpochRecord, Event, Finished, Started, Storage, TrainingJob
 
 MAX_CRASHES = 2
 """A trial whose worker dies more often than this is recorded as failed."""
@@ -34,11 +34,19 @@ class Folders:
 
 @dataclass(frozen=True)
 class DriverOptions:
-    """How to run: device, torch threads on the CPU, and whether failed trials are tried again."""
+    """How to run.
+
+    Attributes:
+        device: ``cpu`` or ``cuda``.
+        threads: Torch threads on the CPU.
+        retry_failed: Whether failed trials are tried again.
+        storage: Where the training slices lie.
+    """
 
     device: str = "cpu"
     threads: int = 1
     retry_failed: bool = False
+    storage: Storage = "auto"
 
 
 @dataclass(frozen=True)
@@ -177,6 +185,7 @@ class Driver:
             folder=self.folders.artifacts / trial.key[:16],
             device=self.options.device,
             threads=self.options.threads,
+            storage=self.options.storage,
         )
 
     def _handle(self, message: Message) -> None:

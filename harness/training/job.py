@@ -2,14 +2,16 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
-from harness.data.splits import HoldoutSplit, KFoldSplit
+from harness.data import storage
+from harness.data.splits import Split
 from harness.losses import LossSpec
 from harness.training.protocol import Protocol
 
 Part = Literal["validation", "test"]
 Checkpoint = Literal["best", "last"]
+Storage: TypeAlias = storage.Storage
 
 
 @dataclass(frozen=True)
@@ -30,11 +32,12 @@ class TrainingJob:
         folder: Where checkpoint and predictions of this trial go.
         device: ``cpu`` or ``cuda``.
         threads: Torch threads on the CPU; they change bits, hence part of the numerics class.
+        storage: Where the training slices lie; moves no bit.
     """
 
     key: str
     prepared: Path
-    split: HoldoutSplit | KFoldSplit
+    split: Split
     fold: int
     seed: int
     loss: LossSpec
@@ -45,6 +48,7 @@ class TrainingJob:
     folder: Path
     device: str = "cpu"
     threads: int = 1
+    storage: Storage = "auto"
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from harness.data.batches import Flip
+from harness.data.augment import Augmentations, FlipHorizontal
 from harness.strict_yaml import StrictModel
 
 
@@ -42,8 +42,11 @@ class Protocol(StrictModel):
         lr_schedule: Learning-rate schedule.
         checkpoint: Which weights are reported; the other one is scored too.
         precision: Of the network; losses are computed in at least float32.
-        augment: Random mirrorings. Axial slices are safely flipped left to right only: front and
-            back of the head differ, and so may the classes there.
+        augment: Random changes of the training slices, each a name or a mapping of name and parameters.
+            Axial slices are safely flipped left to right only: front and back of the head differ, and so
+            may the classes there.
+        oversample_foreground: Smallest share of slices with foreground in every batch; at 0 an epoch
+            shows every slice once.
         deterministic: Refuse operations whose result is not repeatable.
     """
 
@@ -53,5 +56,6 @@ class Protocol(StrictModel):
     lr_schedule: LearningRateSchedule = PlateauSchedule()
     checkpoint: Literal["best_val_dsc", "last"] = "best_val_dsc"
     precision: Literal["float32", "bfloat16"] = "float32"
-    augment: tuple[Flip, ...] = ("flip_horizontal",)
+    augment: Augmentations = (FlipHorizontal(),)
+    oversample_foreground: Annotated[float, Field(ge=0, lt=1)] = 0.0
     deterministic: bool = True

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import ConstantLR, LRScheduler, ReduceLROnPlateau
 
-from harness.data.batches import Batch, BatchTable, TrainingSlices
+from harness.data.batches import Batch, BatchTable, TrainingSlices, split_digest
 from harness.data.case import IGNORE
-from harness.data.prepare import open_prepared
+from harness.data.prepared import open_prepared
 from harness.data.splits import partition
 from harness.losses import CombinedLoss
 from harness.models import build_model
@@ -62,14 +62,19 @@ class _Training:
         self.device = torch.device(job.device)
         self.autocast = torch.bfloat16 if job.protocol.precision == "bfloat16" else None
         self.dataset = open_prepared(job.prepared)
-        self.parts = partition(job.split, self.dataset.load_by_patient(), job.seed, job.fold)
+        self.parts = partition(job.split, self.dataset.patients, job.seed, job.fold)
         with torch.random.fork_rng(devices=[]):  # a loss that draws numbers must not move the weights
             loss = job.loss.build(ignore_label=IGNORE if self.dataset.ignores else None)
         self.loss: CombinedLoss = loss.to(self.device)
         self.slices = TrainingSlices(
-            self.dataset, self.dataset.cases_of(self.parts.train), self.loss.needs, self.device
+            self.dataset,
+            self.dataset.cases_named(self.parts.train),
+            self.loss.needs,
+            self.device,
+            job.protocol.augment,
+            job.storage,
         )
-        self.table = BatchTable(self.dataset.fingerprint, job.seed, job.fold)
+        self.table = BatchTable(self.dataset.fingerprint, split_digest(job.split), job.seed, job.fold)
         model = build_model(
             job.model, len(self.dataset.channels), self.dataset.n_classes, **job.model_options
         )
@@ -99,7 +104,9 @@ class _Training:
         self.model.train()
         values = [
             self._step(batch)
-            for batch in self.slices.batches(self.table, epoch, protocol.batch_size, protocol.augment)
+            for batch in self.slices.batches(
+                self.table, epoch, protocol.batch_size, protocol.oversample_foreground
+            )
         ]
         train_loss = float(torch.stack(values).mean())
         learning_rate = float(self.optimizer.param_groups[0]["lr"])
@@ -173,13 +180,18 @@ class _Training:
 
     def _scores(self, which: Checkpoint, keep_predictions: bool) -> list[CaseScore]:
         found = self.validation.scores(self.model, "validation", which)
-        if self.job.score_test:
+        if self._tests:
             path = self.job.folder / PREDICTIONS_FILE if keep_predictions else None
             found += self._evaluator(self.parts.test).scores(self.model, "test", which, path)
         return found
 
-    def _evaluator(self, patients: tuple[str, ...]) -> CaseEvaluator:
-        return CaseEvaluator(self.dataset, self.dataset.cases_of(patients), self.device, self.autocast)
+    @property
+    def _tests(self) -> bool:
+        """Whether there are test cases and they may be opened."""
+        return self.job.score_test and bool(self.parts.test)
+
+    def _evaluator(self, cases: tuple[str, ...]) -> CaseEvaluator:
+        return CaseEvaluator(self.dataset, self.dataset.cases_named(cases), self.device, self.autocast)
 
     def _finished(
         self,
@@ -196,7 +208,7 @@ class _Training:
             best_val_dsc=self.progress.best_val_dsc,
             epochs=tuple(self.progress.epochs),
             scores=scores,
-            predictions=PREDICTIONS_FILE if self.job.score_test and state == "done" else None,
+            predictions=PREDICTIONS_FILE if self._tests and state == "done" else None,
             seconds=sum(record.seconds for record in self.progress.epochs),
         )
 

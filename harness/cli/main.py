@@ -32,7 +32,7 @@ study_commands.add_to(app)
 loss_commands.add_to(app)
 catalogue_commands.add_to(app)
 bench_commands.add_to(app)
-app.add_typer(data_commands.app, name="data", help="Prepare and simulate datasets.")
+app.add_typer(data_commands.app, name="data", help="Look at, check, prepare and simulate datasets.")
 app.add_typer(db_commands.app, name="db", help="Look after the results database.")
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from harness.cli.data_init import init
+from harness.cli.data_show import show
 from harness.cli.home import DEFAULT_DATA, DEFAULT_HOME, DataOption, Home, HomeOption
 from harness.cli.output import print_json, print_table, print_warning, stderr, stdout
 
@@ -37,6 +38,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 app = typer.Typer(no_args_is_help=True)
 app.command()(init)
+app.command()(show)
 
 
 @app.command()

@@ -30,7 +30,7 @@ Percentile = Annotated[float, Field(ge=0, le=100)]
 
 def _rising(pair: tuple[float, float]) -> tuple[float, float]:
     if pair[0] >= pair[1]:
-        raise ValueError("the first percentile must be below the second")
+        raise ValueError("the first number must be below the second")
     return pair
 
 
@@ -89,16 +89,25 @@ class Normalisation(StrictModel):
 
     Attributes:
         kind: ``zscore``: subtract the mean, divide by the standard deviation; ``minmax``: to 0..1;
-            ``percentile``: the two ``percentiles`` to 0 and 1, cut there.
+            ``percentile``: the two ``percentiles`` to 0 and 1, cut there; ``window``: the two intensities
+            ``window`` to 0 and 1, cut there (CT, in Hounsfield units).
         mask: Where the numbers are taken: ``file`` (the dataset's mask file), ``nonzero`` or ``all``.
         clip: Two percentiles inside the mask at which intensities are cut first.
         percentiles: For ``percentile``.
+        window: For ``window``: lowest and highest intensity, as stored.
     """
 
-    kind: Literal["zscore", "minmax", "percentile"] = "zscore"
+    kind: Literal["zscore", "minmax", "percentile", "window"] = "zscore"
     mask: Literal["file", "nonzero", "all"] = "all"
     clip: Percentiles | None = None
     percentiles: Percentiles = (0.5, 99.5)
+    window: Annotated[tuple[float, float], AfterValidator(_rising)] | None = None
+
+    @model_validator(mode="after")
+    def _window_is_given(self) -> "Normalisation":
+        if (self.kind == "window") != (self.window is not None):
+            raise ValueError("'window: [low, high]' belongs to 'kind: window', and that kind needs it")
+        return self
 
 
 NormalisationOrList = Annotated[
@@ -139,6 +148,8 @@ class DatasetDescription(StrictModel):
         labels: Class index (0 is background) or ``ignore`` for every code stored in label maps; several
             codes may be merged into one class.
         files: Patterns, for the layout ``files`` only.
+        patient: For other layouts, a regular expression whose first group, matched at the start of the
+            case's name, names the patient; without it the layout tells.
         normalise: Intensity normalisation; one for all channels, or a list with one for each.
         resample: Resampling of slices; as stored if absent.
         own_grids: What to do with a channel whose grid is not the label's: refuse it, or resample it
@@ -160,6 +171,7 @@ class DatasetDescription(StrictModel):
     classes: dict[int, str] = Field(min_length=1)
     labels: dict[int, int | Literal["ignore"]]
     files: FilePatterns | None = None
+    patient: str | None = None
     normalise: NormalisationOrList = Normalisation()
     resample: Resampling | None = None
     own_grids: Literal["refuse", "resample"] = "refuse"
@@ -180,6 +192,8 @@ class DatasetDescription(StrictModel):
             raise ValueError(f"labels point to classes {sorted(unknown)} that 'classes' does not name")
         if (self.layout == "files") != (self.files is not None):
             raise ValueError("'files' patterns belong to the layout 'files', and that layout needs them")
+        if self.files and self.patient is not None:
+            raise ValueError("the layout 'files' has its patient pattern under 'files': 'files.patient'")
         if self.files and isinstance(self.files.label, dict) and set(self.files.label) != set(self.classes):
             raise ValueError(
                 f"'files.label' must give one mask for each of the classes {sorted(self.classes)} "

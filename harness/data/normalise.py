@@ -51,6 +51,9 @@ def normalise(case: Case, description: DatasetDescription) -> NDArray[np.float32
 def _normalise_channel(
     voxels: NDArray[np.float32], inside: NDArray[np.float32], how: Normalisation
 ) -> NDArray[np.float32]:
+    if how.window is not None:
+        low, high = how.window
+        return ((voxels.clip(low, high) - low) / (high - low)).astype(np.float32)
     cut = how.percentiles if how.kind == "percentile" else how.clip
     if cut is not None:
         low, high = np.percentile(inside, cut)

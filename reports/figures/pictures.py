@@ -80,13 +80,13 @@ def slice_pictures(
     if not area.any():
         area = np.sum([(mask > 0).sum((1, 2)) for mask in predictions.values()] or [area], axis=0)
     at = int(np.argmax(area))
-    image = _turned(_source_image(prepared, case, at), photograph)
-    masks = {label: _turned(mask[at], photograph) for label, mask in predictions.items()}
-    truth_slice = _turned(truth[at], photograph)
-    whole = _bounding_view(_body(image) | _foreground(truth_slice), 0.03)
+    image = turned(_source_image(prepared, case, at), photograph)
+    masks = {label: turned(mask[at], photograph) for label, mask in predictions.items()}
+    truth_slice = turned(truth[at], photograph)
+    whole = bounding_view(body(image) | _foreground(truth_slice), 0.03)
     pixel = (float(case.spacing[1]), float(case.spacing[2]))
     return SlicePictures(
-        image=_windowed(image),
+        image=windowed(image),
         truth=truth_slice,
         predictions=masks,
         pixel=pixel,
@@ -109,26 +109,29 @@ def _source_image(prepared: PreparedDataset, case: PreparedCase, at: int) -> NDA
     return source
 
 
-def _turned(array: NDArray[Any], photograph: bool) -> NDArray[Any]:
+def turned(array: NDArray[Any], photograph: bool) -> NDArray[Any]:
     """Rows run to anterior and columns to right in the cache; show anterior up and right on the left."""
     return array if photograph else array[::-1, ::-1]
 
 
-def _windowed(image: NDArray[np.float64]) -> NDArray[np.float64]:
-    inside = image[_body(image)]
+def windowed(image: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return an image scaled to 0..1, cut at the 1st percentile and at the 99.5th of the body."""
+    inside = image[body(image)]
     low = float(np.percentile(image, 1))
     high = float(np.percentile(inside, 99.5)) if inside.size else float(image.max())
     scaled: NDArray[np.float64] = np.clip((image - low) / max(high - low, 1e-9), 0, 1)
     return scaled
 
 
-def _body(image: NDArray[np.float64]) -> NDArray[np.bool_]:
+def body(image: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return what is brighter than air."""
     low, high = np.percentile(image, [2, 99])
-    body: NDArray[np.bool_] = image > low + 0.08 * (high - low)
-    return body
+    bright: NDArray[np.bool_] = image > low + 0.08 * (high - low)
+    return bright
 
 
-def _bounding_view(mask: NDArray[np.bool_], margin: float) -> View:
+def bounding_view(mask: NDArray[np.bool_], margin: float) -> View:
+    """Return the smallest view on a mask, widened by a share of the image; all of it if it is empty."""
     if not mask.any():
         return View(0, mask.shape[0], 0, mask.shape[1])
     ends = []
@@ -141,10 +144,10 @@ def _bounding_view(mask: NDArray[np.bool_], margin: float) -> View:
 
 def _detail(foreground: NDArray[np.bool_], whole: View, pixel: tuple[float, float]) -> View:
     """Return a square around the foreground, at least 40 % of the body's longer side."""
-    box = _bounding_view(foreground, 0.0) if foreground.any() else whole
+    box = bounding_view(foreground, 0.0) if foreground.any() else whole
     extents = ((box.bottom - box.top) * pixel[0], (box.right - box.left) * pixel[1])
-    body = ((whole.bottom - whole.top) * pixel[0], (whole.right - whole.left) * pixel[1])
-    side = max(1.35 * max(extents), 0.4 * max(body))
+    lengths = ((whole.bottom - whole.top) * pixel[0], (whole.right - whole.left) * pixel[1])
+    side = max(1.35 * max(extents), 0.4 * max(lengths))
     rows = _span(box.top, box.bottom, side / pixel[0], whole.top, whole.bottom)
     columns = _span(box.left, box.right, side / pixel[1], whole.left, whole.right)
     return View(*rows, *columns)

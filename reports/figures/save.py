@@ -60,16 +60,28 @@ def save(drawing: Drawing, folder: Path) -> SavedFigure:
     pdf, png, svg = (folder / f"{drawing.name}.{suffix}" for suffix in ("pdf", "png", "svg"))
     with drawing_style():
         _freeze_layout(drawing.figure)
-        dots = 300 if drawing.image else 200
-        drawing.figure.savefig(pdf, dpi=300, metadata={"CreationDate": None})
-        drawing.figure.savefig(png, dpi=dots, metadata={"Software": None})
+        _write(drawing, pdf)
+        _write(drawing, png)
         text, picture = "", BytesIO()
         if drawing.image:
             drawing.figure.savefig(picture, format="jpeg", dpi=220, pil_kwargs={"quality": 88})
         else:
-            drawing.figure.savefig(svg, metadata={"Date": None})
+            _write(drawing, svg)
             text = _inline(svg.read_text(encoding="utf-8"), drawing)
     return SavedFigure(drawing, pdf, png, text, picture.getvalue())
+
+
+def save_as(drawing: Drawing, path: Path) -> None:
+    """Write a drawing in the one format that the suffix of ``path`` names: .pdf, .png or .svg."""
+    with drawing_style():
+        _freeze_layout(drawing.figure)
+        _write(drawing, path)
+
+
+def _write(drawing: Drawing, path: Path) -> None:
+    date_of = {".pdf": "CreationDate", ".png": "Software", ".svg": "Date"}
+    dots = 300 if drawing.image or path.suffix == ".pdf" else 200
+    drawing.figure.savefig(path, dpi=dots, metadata={date_of[path.suffix]: None})
 
 
 def _freeze_layout(figure: "Figure") -> None:

@@ -12,24 +12,21 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from reports.figures.canvas import GREY, SMALL, Page, halo
 from reports.figures.registry import Drawing
 from reports.figures.style import FAMILY_COLOURS, INK, OTHER_COLOUR, WIDTH, drawing_style
+from reports.figures.write import check_target, write_drawing
 from reports.losses.anatomy_leads import TITLE, TRUTH_LINE, draw_key, draw_leads
 from reports.losses.gradients import AnatomyCase, GradientMap, Window, crop, gradient_maps
 from reports.losses.looks import (
-    GREY,
-    SMALL,
-    Page,
     bare,
     contour,
     edges,
     extent,
     gradient_colours,
     gradient_scale,
-    halo,
 )
 from reports.losses.panel_grid import Group, by_family, rows_of_groups
-from reports.losses.write import check_target, write_drawing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

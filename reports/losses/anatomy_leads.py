@@ -6,21 +6,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reports.figures.canvas import GREY, SMALL, Page, halo
 from reports.figures.overlays import FALSE_ALARM, MISS, TRUTH
 from reports.figures.style import INK
 from reports.losses.gradients import AnatomyCase, Window
 from reports.losses.looks import (
-    GREY,
-    SMALL,
     Edges,
-    Page,
     bare,
     contour,
     edges,
     extent,
     gradient_colours,
     gradient_scale,
-    halo,
     windowed,
 )
 

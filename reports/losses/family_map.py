@@ -4,13 +4,13 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from reports.figures.canvas import GREY, SMALL, Page
 from reports.figures.registry import Drawing
 from reports.figures.style import FAMILY_COLOURS, INK, OTHER_COLOUR, drawing_style
+from reports.figures.write import check_target, write_drawing
 from reports.losses.family_layout import ASIDE, NAME, NOTE, PAD, WIDTH_MM, Card, Layout, Words, lay_out
 from reports.losses.family_routes import Route, routes
 from reports.losses.family_tree import SUMS, EdgeKind, FamilyTree, Node, family_tree
-from reports.losses.looks import GREY, SMALL, Page
-from reports.losses.write import check_target, write_drawing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

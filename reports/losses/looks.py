@@ -5,52 +5,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from reports.figures.canvas import outline
 from reports.losses.gradients import AnatomyCase, Window
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.colors import Colormap, Normalize
 
-SMALL = 6.0
-"""Points: the smallest type on a page."""
-
-GREY = "#555555"
 FRAME = "#bbbbbb"
 
 RAISE, LOWER = "#1F5FA8", "#C4500A"
 """Blue where descent raises the probability, vermilion where it lowers it: told apart by colour-blind
 readers, and on grey paper by the blue being darker."""
-
-
-class Page:
-    """A figure on which everything stands at a place in inches, from the upper left corner."""
-
-    def __init__(self, width: float, height: float) -> None:
-        from matplotlib.figure import Figure
-        from matplotlib.layout_engine import PlaceHolderLayoutEngine
-
-        self.width, self.height = width, height
-        # "none" would let the style file's constrained layout in again.
-        engine = PlaceHolderLayoutEngine(adjust_compatible=True, colorbar_gridspec=False)
-        self.figure: Figure = Figure(figsize=(width, height), layout=engine)
-
-    def axes(self, x: float, y: float, width: float, height: float) -> "Axes":
-        """Return new axes whose upper left corner is (x, y)."""
-        left, bottom = x / self.width, 1 - (y + height) / self.height
-        return self.figure.add_axes((left, bottom, width / self.width, height / self.height))
-
-    def text(self, x: float, y: float, words: str, **look: Any) -> None:
-        """Write words whose upper left corner is (x, y)."""
-        look = {"va": "top", "ha": "left", "fontsize": SMALL, "color": GREY, **look}
-        self.figure.text(x / self.width, 1 - y / self.height, words, **look)
-
-    def rule(self, x: float, y: float, width: float, colour: str, thickness: float = 1.2) -> None:
-        """Draw a level line from (x, y) to the right."""
-        from matplotlib.lines import Line2D
-
-        ends, level = [x / self.width, (x + width) / self.width], 1 - y / self.height
-        line = Line2D(ends, [level] * 2, color=colour, lw=thickness, solid_capstyle="butt")
-        self.figure.add_artist(line)
 
 
 def gradient_colours() -> "Colormap":
@@ -126,17 +92,4 @@ def extent(case: AnatomyCase) -> tuple[float, float, float, float]:
 
 def contour(axis: "Axes", case: AnatomyCase, mask: NDArray[np.bool_], **look: Any) -> None:
     """Outline a mask along its pixel borders; an empty or full one has no outline."""
-    if not mask.any() or mask.all():
-        return
-    # Every pixel as 4 x 4 points: the line then keeps to the borders instead of cutting corners.
-    fine = np.kron(np.pad(mask, 1).astype(float), np.ones((4, 4)))
-    x = ((np.arange(fine.shape[1]) + 0.5) / 4 - 1) * case.spacing[1]
-    y = ((np.arange(fine.shape[0]) + 0.5) / 4 - 1) * case.spacing[0]
-    axis.contour(x, y, fine, [0.5], **look)
-
-
-def halo(width: float = 1.5, colour: str = "white") -> list[Any]:
-    """Return the outline that keeps letters legible on a picture."""
-    from matplotlib.patheffects import withStroke
-
-    return [withStroke(linewidth=width, foreground=colour)]
+    outline(axis, mask, case.spacing, **look)

@@ -12,7 +12,7 @@ from harness.losses.alpha import WarmStart
 from reports.figures.learning_curves import label_epochs, whole_epochs
 from reports.figures.registry import Drawing
 from reports.figures.style import FAMILY_COLOURS, INK, WIDTH, drawing_style, grid_of_axes, new_figure
-from reports.losses.write import check_target, write_drawing
+from reports.figures.write import check_target, write_drawing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,8 +9,8 @@ from PIL import Image
 from harness.errors import InputError
 from harness.losses import ALPHA_SCHEDULES
 from harness.losses.schedule import Form, Schedule
+from reports.figures import write
 from reports.figures.style import drawing_style
-from reports.losses import write
 from reports.losses.schedules import draw_schedules, write_schedules
 
 
@@ -113,11 +113,11 @@ def test_a_failure_leaves_what_was_there(tmp_path, monkeypatch):
     target = tmp_path / "schedules.png"
     target.write_text("old")
 
-    def fail(drawing, folder):
-        (folder / "schedules.png").write_text("half")
+    def fail(drawing, path):
+        path.write_text("half")
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(write, "save", fail)
+    monkeypatch.setattr(write, "save_as", fail)
     with pytest.raises(OSError, match="no space left"):
         write_schedules(target)
     assert target.read_text() == "old"

@@ -48,9 +48,10 @@ def duplicate_labels(seen: Sequence[Examination], _: DatasetDescription) -> Iter
         )
 
 
-def mirrored_labels(seen: Sequence[Examination], _: DatasetDescription) -> Iterator[Finding]:
+def mirrored_labels(seen: Sequence[Examination], description: DatasetDescription) -> Iterator[Finding]:
     """Find masks that fit their image better when mirrored."""
-    for suspicion in suspected_mirrors({each.case: each.mirror for each in seen if each.mirror}):
+    evidence = {each.case: each.mirror for each in seen if each.mirror}
+    for suspicion in suspected_mirrors(evidence, description.slices):
         yield Finding(
             "mirrored_label",
             suspicion.case,

@@ -11,7 +11,7 @@ Register one with :func:`layout` in a module of its own in this folder, which is
 import os
 import pkgutil
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib import import_module
 from itertools import pairwise
@@ -138,6 +138,27 @@ def is_junk(path: Path, root: Path) -> bool:
 def inside(path: Path, root: Path) -> bool:
     """Whether ``path``, with links and ``..`` resolved, lies below ``root``."""
     return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root))
+
+
+def unwrapped(root: Path, *wrappers: str) -> Path:
+    """Return ``root``, one level deeper for each of the folders ``wrappers`` that is there, in turn."""
+    for wrapper in wrappers:
+        root = root / wrapper if (root / wrapper).is_dir() else root
+    return root
+
+
+def require_channels(description: DatasetDescription, known: Iterable[str]) -> None:
+    """Do nothing if an archive holds all channels that a description asks for.
+
+    Raises:
+        InputError: naming the first that it does not hold.
+    """
+    for channel in description.channels:
+        if channel not in known:
+            raise InputError(
+                f"dataset {description.name!r}: the layout {description.layout!r} has no channel {channel!r}"
+                f"; choose 'channels' from {', '.join(known)}"
+            )
 
 
 # Layout modules register themselves; they import the names above, hence the place of these lines.

@@ -8,8 +8,7 @@ from pathlib import Path
 
 from harness.data.case import CaseFiles
 from harness.data.description import DatasetDescription
-from harness.data.layouts import is_junk, layout
-from harness.errors import InputError
+from harness.data.layouts import is_junk, layout, require_channels, unwrapped
 
 LABEL = "wmh.nii.gz"
 CHANNELS = {"FLAIR": "pre/FLAIR.nii.gz", "T1": "pre/T1.nii.gz"}
@@ -25,7 +24,7 @@ _DEPTH = 3  # Amsterdam/GE3T/<id> in the release of 2022, one level less in the 
 
 @layout("wmh2017", _EXPECTS)
 def find(root: Path, description: DatasetDescription) -> list[CaseFiles]:
-    """Return one case for each ``wmh.nii.gz``; the bare id names case and patient.
+    """Return one case for each ``wmh.nii.gz``; the bare id names case and patient, its folder the site.
 
     In the release of 2022 these are the training cases; its 110 test cases are read by giving
     ``test`` of that release as the dataset's folder.
@@ -34,14 +33,8 @@ def find(root: Path, description: DatasetDescription) -> list[CaseFiles]:
         InputError: if the description asks for a channel that the archive does not hold on the
             FLAIR grid.
     """
-    for channel in description.channels:
-        if channel not in CHANNELS:
-            raise InputError(
-                f"dataset {description.name!r}: the layout 'wmh2017' has no channel {channel!r}; "
-                f"choose 'channels' from {', '.join(CHANNELS)}"
-            )
-    for wrapper in ("dataverse_files", "training"):
-        root = root / wrapper if (root / wrapper).is_dir() else root
+    require_channels(description, CHANNELS)
+    root = unwrapped(root, "dataverse_files", "training")
     folders = _case_folders(root, root, _DEPTH)
     return [_case(folder, description) for folder in folders]
 

@@ -21,6 +21,11 @@ from harness.errors import InputError
 _FILE = "datasets/data/mni_icbm152_{}_tal_nlin_sym_09a_converted.nii.gz"
 _CENTRE = np.array([98.0, 117.0, 77.0])  # middle of the brain's bounding box, template voxels = mm
 _PAD = 48  # millimetres around the template, for skull, scalp and neck
+_SHARPENING = 1.5  # of the border between grey and white, which averaging over people has blurred
+_SULCI_MM, _SULCI_DEPTH = 12.0, 0.42  # their spacing, and how much tissue they cost
+_CLOSING = 9  # steps of 3 mm
+_NOSE = (98.0, 194.0, 22.0)  # template position in mm
+_EYE = (32.0, 190.0, 33.0)  # from the midline, and template y and z, in mm
 MIDLINE = 98.0
 """Template x of the plane between the hemispheres, in mm."""
 
@@ -144,14 +149,23 @@ def _distance(mask: NDArray[np.bool_], origin: tuple[float, float, float], step:
 
 
 def _with_face(brain: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Add face and neck: the outline of the lower brain, drawn out to the lower border."""
+    """Add face and neck: the outline of the lower brain, drawn out to the lower border.
+
+    The whole is closed by 27 mm, since the scalp bridges what is hollow in the brain's outline.
+    """
     level = (_PAD + 48) // 3
     low = np.asarray(brain[:, :, :level].any(axis=2))
-    outline = ndimage.binary_dilation(low, iterations=12)
-    core = ndimage.binary_erosion(outline, iterations=14)
+    outline = ndimage.distance_transform_edt(~low) <= 11
+    core = ndimage.distance_transform_edt(outline) > 13
     with_face = brain.copy()
-    with_face[:, :, : level - 4] |= np.asarray(core)[:, :, None]
-    return with_face
+    with_face[:, :, : level - 4] |= core[:, :, None]
+    steps = [np.arange(size) * 3.0 - _PAD for size in brain.shape]
+    at = np.stack(np.meshgrid(*steps, indexing="ij"))
+    with_face |= _from_eyes(at) < 16
+    with_face |= np.linalg.norm(at - np.array(_NOSE).reshape(3, 1, 1, 1), axis=0) < 22
+    wide = np.pad(ndimage.distance_transform_edt(~with_face) <= _CLOSING, _CLOSING, mode="edge")
+    inner = (slice(_CLOSING, -_CLOSING),) * 3
+    return np.asarray((ndimage.distance_transform_edt(wide) > _CLOSING)[inner] | with_face)
 
 
 def grow(grid: Grid, rng: np.random.Generator) -> Anatomy:
@@ -163,6 +177,8 @@ def grow(grid: Grid, rng: np.random.Generator) -> Anatomy:
     position = _deform(grid, rng)
     widening = np.float32(rng.uniform(0.4, 3.2))
     atrophy = np.float32(rng.uniform(0.25, 0.5))
+    # Where a smooth field changes its sign it draws winding sheets, as sulci are.
+    sulci = np.exp(-((smooth_field(rng, grid, _SULCI_MM) / np.float32(0.25)) ** 2))
     surface = template.surface.at(position, "nearest")
     distance = template.ventricle.at(position, "nearest") - widening
     grey = template.grey.at(position, "constant")
@@ -172,15 +188,18 @@ def grow(grid: Grid, rng: np.random.Generator) -> Anatomy:
     white += false_grey
     grey -= false_grey
     total = np.maximum(grey + white, np.float32(1e-3))
+    white_share = np.clip((white / total - 0.5) * _SHARPENING + 0.5, 0, 1)
+    deep = np.clip((-surface - 22) / 10, 0, 1).astype(np.float32)
+    atrophy = atrophy + _SULCI_DEPTH * sulci * (1 - white_share) * (1 - deep)
     tissue = np.clip((total - atrophy) / (np.float32(0.95) - atrophy), 0, 1)
     tissue *= np.clip(distance / 1.5 + 0.5, 0, 1)
     brain = surface < 0
     tissue *= brain
     return Anatomy(
-        grey=tissue * grey / total,
-        white=tissue * white / total,
+        grey=tissue * (1 - white_share),
+        white=tissue * white_share,
         fluid=brain - tissue,
-        deep=np.clip((-surface - 22) / 10, 0, 1),
+        deep=deep,
         brain=brain,
         ventricle_mm=distance,
         depth_mm=-surface,
@@ -191,7 +210,7 @@ def grow(grid: Grid, rng: np.random.Generator) -> Anatomy:
 
 def _deform(grid: Grid, rng: np.random.Generator) -> Volume:
     """Return the template position of every voxel: an affine map plus smooth displacements."""
-    volume_ratio = rng.normal(0.78, 0.09)  # the template's brain is larger than a patient's
+    volume_ratio = rng.normal(0.735, 0.08)  # the template's brain is larger than a patient's
     scale = np.clip(volume_ratio, 0.6, 1.0) ** (1 / 3) * np.exp(rng.normal(0, 0.025, 3))
     angles = np.deg2rad(rng.normal(0, (5, 3, 3)))
     inverse = _rotation(angles) / scale[:, None]
@@ -232,16 +251,48 @@ def render(anatomy: Anatomy, contrast: Contrast, texture: Volume) -> Volume:
     grey_level = contrast.grey + (contrast.deep_grey - contrast.grey) * anatomy.deep
     signal = anatomy.white + grey_level * anatomy.grey + np.float32(contrast.fluid) * anatomy.fluid
     outside = ~anatomy.brain
-    from_brain, from_head = -anatomy.depth_mm, anatomy.head_mm
-    soft = np.clip(contrast.muscle * (1 + 0.45 * texture), 0.03, None)
-    layers = (
-        (from_brain < 5.5, contrast.bone),
-        (from_head < 6.0, soft),
-        (from_head < 10.5, contrast.scalp * (1 + 0.15 * texture)),
-    )
-    signal[outside] = np.select(
-        [inside[outside] for inside, _ in layers],
-        [np.broadcast_to(np.float32(level), outside.shape)[outside] for _, level in layers],
-        np.float32(0.0),
+    signal[outside] = _around_brain(
+        -anatomy.depth_mm[outside],
+        anatomy.head_mm[outside],
+        anatomy.position[:, outside],
+        contrast,
+        texture[outside],
     )
     return ndimage.gaussian_filter1d(ndimage.gaussian_filter1d(signal, 0.4, axis=0), 0.4, axis=1)
+
+
+def _from_eyes(position: Volume | NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the distance to the nearer eye's centre in mm, (...); ``position`` is (3, ...)."""
+    across = np.abs(position[0] - MIDLINE) - _EYE[0]
+    return np.asarray(np.sqrt(across**2 + (position[1] - _EYE[1]) ** 2 + (position[2] - _EYE[2]) ** 2))
+
+
+def _around_brain(
+    from_brain: Volume, from_head: Volume, position: Volume, contrast: Contrast, texture: Volume
+) -> Volume:
+    """Return intensities outside the brain: fluid, skull with marrow, eyes, muscle, scalp, air.
+
+    Args:
+        from_brain: Millimetres from the brain, (n,).
+        from_head: Signed millimetres from brain, face and neck.
+        position: Template positions, (3, n).
+        contrast: Intensity by tissue.
+        texture: Field of SD 1 that varies soft tissue and the thickness of the layers.
+    """
+    skull = np.clip(5.5 + 0.5 * texture, 4.2, 6.8)
+    marrow = np.clip(1 - np.abs(from_brain - 0.62 * skull) / 0.9, 0, 1) * np.clip(texture + 0.7, 0, 1)
+    eye = _from_eyes(position)
+    soft = np.clip(contrast.muscle * (1 + 0.45 * texture), 0.03, None)
+    layers = (
+        (from_brain < 0.8, contrast.fluid),
+        (from_brain < skull, contrast.bone + 0.45 * contrast.scalp * marrow),
+        (eye < 11.5, contrast.fluid),
+        ((eye < 19) & (from_head < 7), 0.9 * contrast.scalp),
+        (from_head < 6.0, soft),
+        (from_head < 10.0 + 0.5 * np.clip(texture, -2, 2), contrast.scalp * (1 + 0.15 * texture)),
+    )
+    return np.select(
+        [inside for inside, _ in layers],
+        [np.broadcast_to(np.float32(level), from_brain.shape) for _, level in layers],
+        np.float32(0.0),
+    )

@@ -55,6 +55,8 @@ class Site:
         defaced: Whether face and air in front of it are zero.
         volume_ml: Lesion volume at the percentiles :data:`PERCENTILES` of patients; the 35th is chosen so
             that the foreground fraction pooled over sites has the right median.
+        lesions: Median number of separate lesions to place in a patient; caps and bands fall into some more.
+        small_mm3: Median size of their small ones.
     """
 
     shape: tuple[int, int, int]
@@ -65,6 +67,8 @@ class Site:
     slice_gain: float
     defaced: bool
     volume_ml: tuple[float, ...]
+    lesions: float = 57.0
+    small_mm3: float = 12.0
 
 
 _T1 = Contrast(0.66, 0.76, 0.28, 0.16, 1.15, 0.55, snr=(8, 17), unit=(180, 420))
@@ -73,32 +77,38 @@ SITES = {
     "Utrecht": Site(
         shape=(240, 240, 48),
         spacing=(0.958, 0.958, 3.0),
-        flair=Contrast(1.17, 1.05, 0.26, 0.18, 1.05, 0.55, snr=(8, 12), unit=(700, 1300)),
+        flair=Contrast(1.13, 1.03, 0.26, 0.18, 1.05, 0.55, snr=(9, 14), unit=(700, 1300)),
         t1=_T1,
-        lesion=0.52,
+        lesion=0.60,
         slice_gain=0.03,
         defaced=False,
         volume_ml=(0.9, 1.4, 2.7, 16, 24, 33, 48, 75),
+        lesions=70,
+        small_mm3=12,
     ),
     "Singapore": Site(
         shape=(232, 256, 48),
         spacing=(1.0, 1.0, 3.0),
-        flair=Contrast(1.20, 1.08, 0.32, 0.2, 0.8, 0.5, snr=(10, 14), unit=(150, 320)),
+        flair=Contrast(1.15, 1.05, 0.32, 0.2, 0.8, 0.5, snr=(11, 16), unit=(150, 320)),
         t1=replace(_T1, grey=0.70, deep_grey=0.80, snr=(10, 17)),
-        lesion=0.44,
+        lesion=0.385,
         slice_gain=0.03,
         defaced=False,
         volume_ml=(0.8, 1.6, 10, 13, 17, 26, 36, 61),
+        lesions=61,
+        small_mm3=9,
     ),
     "GE3T": Site(
         shape=(132, 256, 83),
         spacing=(1.2, 0.977, 3.0),
-        flair=Contrast(1.14, 1.0, 0.22, 0.12, 0.65, 0.45, snr=(9, 14), unit=(300, 700)),
+        flair=Contrast(1.10, 1.0, 0.22, 0.12, 0.65, 0.45, snr=(10, 16), unit=(300, 700)),
         t1=replace(_T1, grey=0.62, unit=(1200, 2600)),
-        lesion=0.48,
+        lesion=0.465,
         slice_gain=0.0,
         defaced=True,
         volume_ml=(1.5, 2.1, 3.1, 4.0, 6.0, 17, 23, 44),
+        lesions=40,
+        small_mm3=10,
     ),
 }
 

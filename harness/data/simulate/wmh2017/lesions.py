@@ -20,7 +20,8 @@ Mask = NDArray[np.bool_]
 Index = tuple[int, int, int]
 
 _CUBE = np.ones((3, 3, 3), bool)
-_SMALL_MEDIAN_MM3, _SMALL_SIGMA = 12.0, 1.75
+_DEEP_SHARE = (0.235, 0.1)  # of the volume in separate lesions, over patients: mean, SD
+_SPREADS = np.linspace(0.7, 2.6, 39)  # SD of the logarithm of their sizes
 _HORNS_Y = (160.0, 70.0)  # template y in mm of the frontal horns' tips and of the occipital horns
 
 
@@ -31,12 +32,14 @@ class Burden:
     Attributes:
         volume_ml: All lesions together.
         spots: Number of small deep lesions.
+        small_mm3: Their median size.
         infarct_ml: Volume of other pathology, 0 for none.
         bait: Number of bright spots that are no lesion.
     """
 
     volume_ml: float
     spots: int
+    small_mm3: float
     infarct_ml: float
     bait: int
 
@@ -72,13 +75,13 @@ def place(anatomy: Anatomy, grid: Grid, burden: Burden, rng: np.random.Generator
     spots = _Spots(grid, home, mask.copy(), rng)
     for size in sizes:
         spots.add(size, rng.normal(1.15, 0.22), marked=True)
-    for size in np.exp(rng.normal(np.log(14.0), 0.8, burden.bait)):
+    for size in np.exp(rng.normal(np.log(18.0), 0.9, burden.bait)):
         spots.add(size, rng.normal(0.9, 0.2), marked=False)
     mask |= spots.marked
     flair = np.maximum(flair, _blur(spots.brightness, grid, 0.45))
     infarct, damage, rim = _infarct(anatomy, grid, burden.infarct_ml, rng)
     labels = np.where(infarct, np.uint8(2), np.uint8(0))
-    labels[mask] = 1
+    labels[mask & (damage < 0.3)] = 1  # nobody marks hyperintensities where tissue is gone
     return Lesions(labels, np.maximum(flair, rim) * (1 - damage), damage)
 
 
@@ -87,7 +90,7 @@ def _home(anatomy: Anatomy) -> Volume:
     across, along, height = anatomy.position
     temporal = (np.abs(across - MIDLINE) > 22) & (along > 92)
     weight = np.clip((anatomy.white - 0.55) / 0.35, 0, 1)
-    weight *= np.clip((anatomy.depth_mm - 7) / 8, 0, 1)
+    weight *= np.clip((anatomy.depth_mm - 8.5) / 9, 0, 1)
     weight *= np.clip((height - 32) / 22, 0, 1) * np.clip((150 - height) / 16, 0, 1)
     weight *= (height > 66) | temporal  # no lesion in brain stem and cerebellum
     weight *= anatomy.ventricle_mm > 0.5
@@ -95,13 +98,14 @@ def _home(anatomy: Anatomy) -> Volume:
 
 
 def _spot_sizes(burden: Burden, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Log-normal volumes in mm3, the largest below an eighth and all below 42 % of the total."""
+    """Log-normal volumes in mm3, whose spread makes them a share of the total; each below an eighth of it."""
     total = burden.volume_ml * 1000
-    sizes = np.exp(rng.normal(np.log(_SMALL_MEDIAN_MM3), _SMALL_SIGMA, burden.spots))
-    sizes = np.minimum(sizes, total / 8)
-    order = np.argsort(sizes)
-    kept = np.cumsum(sizes[order]) <= 0.42 * total
-    return np.asarray(sizes[order][kept][::-1])
+    share = np.clip(rng.normal(*_DEEP_SHARE), 0.06, 0.5)
+    drawn = np.sort(rng.standard_normal(burden.spots))
+    candidates = np.minimum(burden.small_mm3 * np.exp(_SPREADS[:, None] * drawn), total / 8)
+    sizes = candidates[np.argmin(np.abs(candidates.sum(axis=1) - share * total))]
+    kept = np.cumsum(sizes) <= max(share, 0.4) * total
+    return np.asarray(sizes[kept][::-1])
 
 
 def _periventricular(
@@ -110,15 +114,16 @@ def _periventricular(
     """Grow caps and bands, side by side, to a volume; return the mark and the brightness."""
     distance = anatomy.ventricle_mm
     front, back = (np.exp(-(((anatomy.position[1] - y) / 14) ** 2)) for y in _HORNS_Y)
-    reach = 1.1 * distance - 5.0 * rng.uniform(0.5, 1.2) * front - 6.0 * rng.uniform(0.5, 1.2) * back
+    lean = rng.random()  # caps at the front or at the back prevail
+    reach = 1.1 * distance - 5.0 * (0.1 + 1.5 * lean) * front - 6.0 * (0.1 + 1.5 * (1 - lean)) * back
     reach += 0.05 * np.abs(anatomy.position[2] - 98) * np.sign(98 - anatomy.position[2])
     reach += 7 * np.exp(-(((anatomy.position[0] - MIDLINE) / 6) ** 2))  # the corpus callosum is spared
     reach += np.float32(2.0) * smooth_field(rng, grid, 11.0) + np.float32(0.8) * smooth_field(rng, grid, 5.0)
     room = (home > 0.25) & (distance < 28)
-    share = np.clip(rng.normal(0.57, 0.07), 0.42, 0.75)
+    share = np.clip(rng.normal(0.59, 0.08), 0.42, 0.78)
     right_share = share if rng.random() < 0.5 else 1 - share
-    seen_by_scanner = reach + np.float32(0.7) * smooth_field(rng, grid, 6.0)
-    strength = 1.0 + np.float32(0.16) * smooth_field(rng, grid, 9.0)
+    seen_by_scanner = reach + np.float32(0.9) * smooth_field(rng, grid, 6.0)
+    strength = 1.0 + np.float32(0.2) * smooth_field(rng, grid, 9.0)
     mask = np.zeros(grid.shape, bool)
     flair = np.zeros(grid.shape, np.float32)
     right = anatomy.right
@@ -127,9 +132,9 @@ def _periventricular(
         wanted = round(part * target_mm3 / grid.voxel_mm3)
         border = _border(reach[candidates], wanted)
         mask |= _without_specks(candidates & (reach < border), round(25 / grid.voxel_mm3))
-        soft = np.clip((border - seen_by_scanner) / 2.0 + 0.72, 0, 1)
+        soft = np.clip((border - seen_by_scanner) / 2.0 + 0.8, 0, 1)
         flair += np.where(side & (distance > -0.5), soft, 0)
-    haze = np.exp(-np.clip(distance, 0, None) / 5) * np.clip(smooth_field(rng, grid, 14.0), 0, 2) * 0.16
+    haze = np.exp(-np.clip(distance, 0, None) / 5) * np.clip(smooth_field(rng, grid, 14.0), 0, 2) * 0.2
     rim = np.exp(-((distance - 0.6) ** 2) / 1.2) * rng.uniform(0.05, 0.4)
     healthy = np.maximum(haze, rim) * anatomy.white
     flair *= np.clip(strength, 0.4, 1.4) * np.clip(anatomy.white * 1.4, 0, 1) * (home > 0)

@@ -1,11 +1,11 @@
-"""Write one picture of the losses, whole or not at all."""
+"""Write one picture, whole or not at all."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from harness.errors import InputError
 from reports.figures.registry import Drawing
-from reports.figures.save import save
+from reports.figures.save import save_as
 
 SUFFIXES = (".png", ".pdf", ".svg")
 
@@ -30,5 +30,6 @@ def write_drawing(drawing: Drawing, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     # Beside the target: a file only moves in one piece within one file system.
     with TemporaryDirectory(dir=target.parent, prefix=f".{drawing.name}-") as scratch:
-        save(drawing, Path(scratch))
-        (Path(scratch) / f"{drawing.name}{target.suffix.lower()}").replace(target)
+        written = Path(scratch) / f"{drawing.name}{target.suffix.lower()}"
+        save_as(drawing, written)
+        written.replace(target)

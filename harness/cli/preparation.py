@@ -117,7 +117,8 @@ def check_augmented(study: Study, ready: Iterable[ReadyDataset | None]) -> None:
                 raise InputError(f"loss {label!r} on dataset {prepared.name!r}: {error}") from None
         if oversample and not any(any(case.voxels[1:]) for case in prepared.cases):
             raise InputError(
-                f"dataset {prepared.name!r} has no foreground to oversample; leave 'oversample_foreground' out"
+                f"dataset {prepared.name!r} has no foreground to oversample; leave out "
+                "'oversample_foreground'"
             )
 
 

@@ -80,8 +80,8 @@ def torn_notes(results: StudyResults, datasets: Sequence[str]) -> list[str]:
     if not torn:
         return []
     return [
-        f"{listing(torn)}: the published split divides cases, not patients; patients with cases on both sides "
-        "make these scores too good."
+        f"{listing(torn)}: the published split divides cases, not patients; patients with cases on both "
+        "sides make these scores too good."
     ]
 
 

@@ -77,10 +77,12 @@ def test_a_run_writes_every_division_to_the_database(discs_data: Path, tmp_path:
             "JOIN split_case c ON c.split_id = s.id GROUP BY 1, 2 ORDER BY 1, 2"
         ).fetchall()
         tested = connection.execute(
-            "SELECT count(*) FROM score JOIN trial ON trial.id = score.trial_id JOIN split_case USING (split_id, "
-            "case_id) WHERE score.part != split_case.part"
+            "SELECT count(*) FROM score JOIN trial ON trial.id = score.trial_id "
+            "JOIN split_case USING (split_id, case_id) WHERE score.part != split_case.part"
         ).fetchone()
-    assert sides == [(s, part, n) for s in (0, 1) for part, n in (("test", 2), ("train", 4), ("validation", 2))]
+    assert sides == [
+        (s, part, n) for s in (0, 1) for part, n in (("test", 2), ("train", 4), ("validation", 2))
+    ]
     assert tested == (0,)
 
 

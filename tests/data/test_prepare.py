@@ -203,6 +203,24 @@ def test_channels_may_be_normalised_each_in_its_way(discs, discs_data, tmp_path)
     np.testing.assert_allclose(images[:, 1], (source.clip(low, high) - low) / (high - low), atol=1e-6)
 
 
+def test_a_window_of_intensities_becomes_0_to_1(discs, discs_data, tmp_path):
+    how = Normalisation(kind="window", window=(-0.2, 0.6))
+    prepared = prepare(discs.model_copy(update={"normalise": how}), discs_data, tmp_path)
+    case = prepared.cases[0]
+    source = read_case(find_cases(discs_data / "discs", discs)[0], discs).image
+    expected = (source.clip(-0.2, 0.6) + 0.2) / 0.8
+    np.testing.assert_allclose(
+        fit(np.array(prepared.images(case)), case.shape[1:]), expected.swapaxes(0, 1), atol=1e-6
+    )
+    for wrong in (
+        {"kind": "window"},
+        {"kind": "zscore", "window": (0, 1)},
+        {"kind": "window", "window": (2, 1)},
+    ):
+        with pytest.raises(ValueError, match="window|below the second"):
+            Normalisation(**wrong)
+
+
 def test_resampled_slices_have_the_wanted_pixels_and_go_back_to_the_source_grid(discs, discs_data, tmp_path):
     wanted = discs.model_copy(update={"resample": Resampling(inplane_mm=(0.5, 2.0)), "size": (64, 16)})
     prepared = prepare(wanted, discs_data, tmp_path)

@@ -11,8 +11,8 @@ from sqlalchemy import insert, select, update
 
 from harness.metrics import METRICS, evaluate_case
 from harness.store.database import Database, open_database
-from harness.store.schema import EnvironmentRow, TrialRow
 from harness.store.datasets import DatasetRecord, register_dataset
+from harness.store.schema import EnvironmentRow, TrialRow
 from harness.store.trials import ArtifactRecord, Outcome, TrialRecord, TrialStore
 
 HOSTILE = "a&b_<c>|$x$"

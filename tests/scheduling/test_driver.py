@@ -9,9 +9,9 @@ from harness.scheduling.executor import Failure, InlineExecutor
 from harness.scheduling.progress import Progress
 from harness.scheduling.trial_source import PlanSource
 from harness.store.database import open_database
+from harness.store.datasets import DatasetRecord, register_dataset
 from harness.store.ownership import new_owner
 from harness.store.summaries import failures, trial_counts
-from harness.store.datasets import DatasetRecord, register_dataset
 from harness.store.trials import TrialStore
 from harness.strict_yaml import read, validate
 from harness.study.plan import StudyDataset, fixed_trials

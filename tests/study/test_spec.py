@@ -243,7 +243,9 @@ def test_a_study_replaces_what_it_names_of_a_dataset(tmp_path):
 
 
 def test_a_split_that_the_dataset_does_not_list_is_refused_with_the_nearest(tmp_path):
-    with pytest.raises(InputError, match="dataset 'wmh2017' has no split 'publishd'; did you mean 'published'"):
+    with pytest.raises(
+        InputError, match="dataset 'wmh2017' has no split 'publishd'; did you mean 'published'"
+    ):
         entry("{dataset: wmh2017, split: publishd}").describe(tmp_path)
 
 

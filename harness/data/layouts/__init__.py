@@ -12,7 +12,7 @@ import os
 import pkgutil
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
@@ -77,6 +77,11 @@ def list_cases(root: Path, description: DatasetDescription) -> list[CaseFiles]:
     if not root.is_dir():
         raise InputError(f"{where}: no folder {str(root)!r}; expected {entry.expects}")
     cases = sorted(entry(root, description), key=lambda each: natural_order(each.case))
+    if description.patient is not None:
+        cases = [
+            replace(each, patient=named_group(description.patient, each.case, each.case, "patient", where))
+            for each in cases
+        ]
     if not cases:
         raise InputError(f"{where}: no case in {str(root)!r}; expected {entry.expects}")
     for first, second in pairwise(cases):
@@ -122,6 +127,35 @@ def file_problems(case: CaseFiles, root: Path) -> list[str]:
                 "put the file itself there"
             )
     return problems
+
+
+def named_group(expression: str, text: str, name: str, what: str, where: str) -> str:
+    """Return the first group of a regular expression that has to match the beginning of a text.
+
+    Args:
+        expression: From a dataset's description.
+        text: To match.
+        name: Of the case, for the message.
+        what: What the group names: ``patient`` or ``site``.
+        where: Begins the message.
+
+    Raises:
+        InputError: if the expression is none, has no group, or does not match.
+    """
+    try:
+        match = re.match(expression, text)
+        group = match[1] if match else None
+    except (re.error, IndexError) as error:
+        raise InputError(
+            f"{where}: '{what}' {expression!r} is not a regular expression with a group ({error}); "
+            r"write for example '(\d+)[LR]'"
+        ) from None
+    if not group:
+        raise InputError(
+            f"{where}: case {name!r}: {text!r} does not match the '{what}' expression {expression!r}; "
+            f"correct the expression so that its first group names the {what} of every case"
+        )
+    return group
 
 
 def natural_order(name: str) -> tuple[tuple[str | int, ...], str]:

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from harness.data.case import CaseFiles
 from harness.data.description import DatasetDescription, FilePatterns
-from harness.data.layouts import is_junk, layout
+from harness.data.layouts import is_junk, layout, named_group
 from harness.errors import InputError
 
 _EXPECTS = "files there that match the patterns under 'files' in the dataset's description"
@@ -41,7 +41,7 @@ def _case(root: Path, name: str, patterns: FilePatterns, where: str) -> CaseFile
     labels = tuple(_one(root, pattern, name, problems) for pattern in patterns.labels)
     return CaseFiles(
         case=name,
-        patient=_group(patterns.patient, name, name, "patient", where) if patterns.patient else name,
+        patient=named_group(patterns.patient, name, name, "patient", where) if patterns.patient else name,
         channels=channels,
         label=labels[0],
         mask=_one(root, patterns.mask, name, problems) if patterns.mask else None,
@@ -95,22 +95,4 @@ def _one(root: Path, pattern: str, name: str, problems: list[str]) -> Path:
 
 
 def _site(root: Path, label: Path, name: str, expression: str, where: str) -> str:
-    return _group(f".*?{expression}", label.relative_to(root).as_posix(), name, "site", where)
-
-
-def _group(expression: str, text: str, name: str, what: str, where: str) -> str:
-    """Return the first group of an expression that has to match the beginning of a text."""
-    try:
-        match = re.match(expression, text)
-        group = match[1] if match else None
-    except (re.error, IndexError) as error:
-        raise InputError(
-            f"{where}: '{what}' {expression!r} is not a regular expression with a group ({error}); "
-            r"write for example '(\d+)[LR]'"
-        ) from None
-    if not group:
-        raise InputError(
-            f"{where}: case {name!r}: {text!r} does not match the '{what}' expression {expression!r}; "
-            f"correct the expression so that its first group names the {what} of every case"
-        )
-    return group
+    return named_group(f".*?{expression}", label.relative_to(root).as_posix(), name, "site", where)

@@ -213,3 +213,18 @@ def test_published_folds_are_the_validation_lists(tmp_path: Path) -> None:
             published_folds(path)
     with pytest.raises(InputError, match="is no list of folds"):
         published_folds(path.with_name("nowhere.json"))
+
+
+def test_a_patient_pattern_keeps_the_frames_of_a_patient_together(tmp_path: Path) -> None:
+    root = write_nnunet_plain(tmp_path)
+    cases = find_cases(root, description(patient=r"(patient\d+)_"))
+    assert [case.patient for case in cases] == ["patient001", "patient001", "patient002"]
+    with pytest.raises(InputError, match="'patient001_frame01' does not match the 'patient' expression"):
+        find_cases(root, description(patient=r"(p\d+)_"))
+
+
+def test_the_files_layout_has_its_patient_pattern_under_files() -> None:
+    with pytest.raises(ValueError, match=r"the layout 'files' has its patient pattern under 'files'"):
+        description(
+            layout="files", files={"channels": ("{case}.png",), "label": "{case}_l.png"}, patient="(p)"
+        )

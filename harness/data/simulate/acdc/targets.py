@@ -6,14 +6,13 @@ pixel of 1.52 mm (hence good to 15 %). Pixel counts compare only at the archive'
 and shares are shown, not judged, and a group of fewer than ten patients is not judged either.
 """
 
-import multiprocessing
 import re
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
+from harness.data.parallel import run_each
 from harness.data.simulate.acdc.measure import (
     LEFT,
     MYOCARDIUM,
@@ -45,14 +44,8 @@ def measure(folder: Path, workers: int) -> list[Target]:
     Raises:
         InputError: if there is no patient, or one lacks a file.
     """
-    patients = find_patients(folder)
-    if workers == 1:
-        numbers = [measure_patient(patient) for patient in patients]
-    else:
-        spawn = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(min(workers, len(patients)), mp_context=spawn) as pool:
-            numbers = list(pool.map(measure_patient, patients))
-    return compare(numbers)
+    jobs = {number: (patient,) for number, patient in enumerate(find_patients(folder))}
+    return compare([numbers for _, numbers in sorted(run_each(measure_patient, jobs, workers))])
 
 
 def find_patients(folder: Path) -> list[Path]:

@@ -15,6 +15,7 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
+import harness.data.simulate.isles2018.targets  # noqa: F401 (registers itself)
 from harness.data.simulate import SIMULATORS, Options, Simulator
 from harness.data.simulate.isles2018.imaging import scan
 from harness.data.simulate.isles2018.patient import draw_patient

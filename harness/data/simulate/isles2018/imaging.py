@@ -1,6 +1,7 @@
 """What is stored of a slab: CT in HU, four perfusion maps and the marked infarct."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from harness.data.simulate.scanner import Volume
 _GREY_HU, _WHITE_HU, _FLUID_HU = 37.0, 29.0, 7.0
 _COMPACT_HU, _SPONGY_HU, _MUSCLE_HU, _SCALP_HU = 1800.0, 900.0, 50.0, 14.0
 _SKULL_MM, _SCALP_MM = 7.5, 6.5  # mean thickness
+_GAP_MM = 0.8  # of fluid between brain and skull
 _CBF_UNIT, _CBV_UNIT, _MTT_S = 265.0, 46.0, 7.2  # of normal tissue
 _SMOOTHING_MM = 1.6
 _NOISE = 0.10
@@ -56,13 +58,14 @@ def scan(patient: Patient, slab: Slab, inplane_mm: float | None, rng: np.random.
     ct = _ct(head, healthy, texture, patient.course.hypodensity_hu)
     cbf, cbv, mtt, tmax = _Maps(head, healthy, vessels, patches, slab, spacing).noisy(shared, rng)
     marked = _marked(at.infarct, patient.borders.infarct, head.grey + head.white, grid.voxel_mm3)
+    in_skull = slab.thick((head.depth_mm > -_GAP_MM).astype(np.float32)) >= 0.5
     return Images(
         ct=_stored_ct(slab.thick(ct), spacing, rng),
         cbf=cbf,
         cbv=cbv,
         mtt=mtt,
         tmax=tmax,
-        infarct=_drawn(slab.thick(marked.astype(np.float32)), patient.shift_mm, spacing),
+        infarct=_drawn(slab.thick(marked.astype(np.float32)), in_skull, patient.shift_mm, spacing),
     )
 
 
@@ -96,11 +99,11 @@ def _around_brain(from_brain: Volume, from_head: Volume, texture: Volume) -> Vol
         texture: Field of SD 1 that varies thickness and texture.
     """
     skull = _SKULL_MM * np.clip(1 + 0.12 * texture, 0.7, 1.4)
-    within = np.clip(from_brain - 0.8, 0, None) / skull
+    within = np.clip(from_brain - _GAP_MM, 0, None) / skull
     spongy = np.clip(2.2 - 5.5 * np.abs(within - 0.5), 0, 1) * np.clip(0.8 + 0.5 * texture, 0, 1)
     scalp = skull + _SCALP_MM
     layers = (
-        (from_brain < 0.8, np.float32(_FLUID_HU)),
+        (from_brain < _GAP_MM, np.float32(_FLUID_HU)),
         (within < 1, _COMPACT_HU + (_SPONGY_HU - _COMPACT_HU) * spongy),
         (from_head < 5.0, np.clip(_MUSCLE_HU * (1 + 0.4 * texture), 0, None)),
         (from_brain < scalp - 1.5, np.clip(_SCALP_HU * (1 + 0.6 * texture), 0, None)),
@@ -123,10 +126,12 @@ def _marked(level: Volume, border: float, tissue: Volume, voxel_mm3: float) -> N
     return np.asarray((level <= max(border, float(ordered[least]))) & can_be)
 
 
-def _drawn(share: Volume, shift_mm: tuple[float, float], spacing_mm: float) -> NDArray[np.uint8]:
-    """Return the marked voxels, displaced as another scan is; at least one."""
+def _drawn(
+    share: Volume, in_skull: NDArray[np.bool_], shift_mm: tuple[float, float], spacing_mm: float
+) -> NDArray[np.uint8]:
+    """Return the marked voxels, displaced as another scan is, but not into bone; at least one."""
     voxels = (-shift_mm[0] / spacing_mm, -shift_mm[1] / spacing_mm, 0)
-    moved = ndimage.shift(share, voxels, order=1)
+    moved = ndimage.shift(share, voxels, order=1) * in_skull
     return np.asarray((moved >= 0.5) | (moved == max(moved.max(), 1e-6)), np.uint8)
 
 
@@ -183,7 +188,7 @@ class _Maps:
     def _sigma(self) -> float:
         return _SMOOTHING_MM / self.spacing_mm
 
-    def _smooth(self, planes: Volume) -> Volume:
+    def _smooth(self, planes: NDArray[Any]) -> Volume:
         return np.asarray(ndimage.gaussian_filter(self.slab.thick(planes), (self._sigma, self._sigma, 0)))
 
     def _mask(self) -> NDArray[np.bool_]:

@@ -111,7 +111,7 @@ def measure_case(number: int, files: Mapping[str, Path]) -> CaseNumbers:
         files: By kind.
     """
     images = {kind: nib.Nifti1Image.from_filename(path) for kind, path in files.items()}
-    first, second, third = (float(size) for size in images["OT"].header.get_zooms()[:3])
+    first, second, third = (float(size) for size in images["OT"].header.get_zooms()[:3])  # type: ignore[no-untyped-call]
     arrays = {kind: np.asarray(image.dataobj, np.float32) for kind, image in images.items()}
     infarct = arrays["OT"] > 0
     voxel_ml = first * second * third / 1000

@@ -19,8 +19,10 @@ from harness.data.simulate.scanner import Volume
 
 _ORIGIN_YZ = (134.0, 72.0)  # anterior commissure in the template, mm
 _RANKS = (0, 10, 25, 50, 75, 90, 100)
-_INFARCT_ML = {False: (0.8, 3.3, 7.2, 15.8, 38, 63, 99), True: (4.7, 14, 19, 52, 102, 183, 260)}
-_INFARCT_OVER_DELAYED = (0.02, 0.10, 0.21, 0.57, 1.0, 1.3, 3.0)
+# Slabs: an eighth below the published percentiles. Volume, voxels and share of voxels cannot all be met
+# exactly with the geometry that a case number has; so each is met within a fifth.
+_INFARCT_ML = {False: (0.8, 3.0, 6.3, 13.8, 33, 57, 97), True: (4.7, 14, 19, 52, 102, 183, 260)}
+_INFARCT_OVER_DELAYED = (0.02, 0.09, 0.19, 0.51, 0.9, 1.2, 2.9)
 _MOST_DELAYED_ML = {False: 150.0, True: 320.0}
 _CORE_RANKS = (15, 25, 50, 75, 90, 100)
 _CORE_ML = {False: (1.0, 2.3, 9.4, 14.5, 42, 95), True: (1.5, 3.0, 12, 24, 66, 125)}

@@ -186,8 +186,16 @@ def _target_row(target: "Target") -> dict[str, Any]:
         "published": target.published,
         "measured": None if target.measured is None else float(f"{target.measured:.4g}"),
         "ratio": None if target.ratio is None else round(target.ratio, 2),
-        "judged": ("yes" if target.within else "no: off") if target.judged else "",
+        "result": _result(target),
     }
+
+
+def _result(target: "Target") -> str:
+    if not target.judged:
+        return ""
+    if target.measured is None:
+        return "no such case"
+    return "within 25 %" if target.within else "off"
 
 
 @contextmanager

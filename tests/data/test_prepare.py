@@ -217,7 +217,7 @@ def test_a_window_of_intensities_becomes_0_to_1(discs, discs_data, tmp_path):
         {"kind": "zscore", "window": (0, 1)},
         {"kind": "window", "window": (2, 1)},
     ):
-        with pytest.raises(ValueError, match="window|below the second"):
+        with pytest.raises(ValueError, match=r"window|below the second"):
             Normalisation(**wrong)
 
 

@@ -62,7 +62,7 @@ def test_types_are_those_of_the_archive(simulated: Path) -> None:
 
 
 def test_slices_follow_the_case_number_and_repeat_after_94() -> None:
-    stacks = {case: (4, 6.0) for case in (23, 33)} | {9: (8, 5.0), 17: (4, 5.0), 18: (2, 10.0)}
+    stacks = dict.fromkeys((23, 33), (4, 6.0)) | {9: (8, 5.0), 17: (4, 5.0), 18: (2, 10.0)}
     stacks |= {34: (2, 12.0), 79: (2, 12.0), 81: (22, 4.0), 94: (16, 10.0), 94 + 9: (8, 5.0)}
     for case, (slices, thickness) in stacks.items():
         found = protocol(0, case - 1)

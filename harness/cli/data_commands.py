@@ -1,17 +1,15 @@
 """``lossbench data``: check, prepare, simulate and look at datasets."""
 
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from harness.cli.data_init import init
+from harness.cli.data_options import DatasetArgument, JsonOption, SetOption, WorkersOption, cores
 from harness.cli.data_show import show
 from harness.cli.home import DEFAULT_DATA, DEFAULT_HOME, DataOption, Home, HomeOption
-from harness.cli.output import print_json, print_table, print_warning, stderr, stdout
+from harness.cli.output import print_json, print_table, print_warning, progress_bar, stdout
 
 if TYPE_CHECKING:
     from harness.data.simulate.targets import Target
@@ -19,22 +17,6 @@ if TYPE_CHECKING:
 BAD_INPUT = 2
 MOST_OF_A_CHECK = 5
 """Rows of one check that a table shows unless all are asked for."""
-
-DatasetArgument = Annotated[
-    str, typer.Argument(help="Catalogue name, or the path of a manifest.", show_default=False)
-]
-SetOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set",
-        help="Override a value of the description: labels.2=ignore, split=published. Repeatable.",
-        show_default=False,
-    ),
-]
-WorkersOption = Annotated[
-    int | None, typer.Option(min=1, help="Processes; all CPU cores if absent.", show_default=False)
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 app = typer.Typer(no_args_is_help=True)
 app.command()(init)
@@ -59,7 +41,7 @@ def check(
 
     description = describe(dataset, Path(), overrides or ())
     with progress_bar(f"checking {description.name}") as progress:
-        checked = check_dataset(description, data, progress, _workers(workers))
+        checked = check_dataset(description, data, progress, cores(workers))
     errors = len(errors_in(checked.findings))
     rows = [
         {
@@ -145,7 +127,7 @@ def simulate(
             out,
             cases=cases,
             seed=seed,
-            workers=_workers(workers),
+            workers=cores(workers),
             inplane_mm=inplane_mm,
             sites=site,
             progress=progress,
@@ -167,7 +149,7 @@ def targets(
     measure = TARGETS[name]
     if not folder.is_dir():
         raise InputError(f"folder {str(folder)!r} does not exist; give the folder of a {name} archive")
-    found = measure(folder, _workers(workers))
+    found = measure(folder, cores(workers))
     rows = [_target_row(target) for target in found]
     judged = [target for target in found if target.judged and target.measured is not None]
     within = sum(target.within for target in judged)
@@ -198,17 +180,6 @@ def _result(target: "Target") -> str:
     return "within 25 %" if target.within else "off"
 
 
-@contextmanager
-def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Give a function of (done, total) that draws a bar on stderr while the body runs."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, console=stderr, transient=True) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
 def _shortened(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the first findings of every check, and in place of the others how many there are."""
     shown = []
@@ -219,10 +190,6 @@ def _shortened(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
             finding = {"finding": "as above", "remedy": "--all shows them"}
             shown.append(more[0] | finding | {"case": f"{len(more)} more"})
     return shown
-
-
-def _workers(wanted: int | None) -> int:
-    return wanted or len(os.sched_getaffinity(0))
 
 
 def _counted(counts: dict[str, int]) -> str:

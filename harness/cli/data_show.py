@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from harness.cli.data_options import DatasetArgument, SetOption
 from harness.cli.home import DEFAULT_DATA, DataOption
 from harness.cli.output import print_json, stdout
 from harness.errors import InputError, nearest
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from harness.data.case import Case, CaseFiles
     from harness.data.description import DatasetDescription
     from harness.data.facts import CaseFacts
-    from harness.data.splits import Patient
     from reports.datasets.card import DatasetCard
     from reports.datasets.contact_sheet import SheetFacts
     from reports.datasets.tiles import ContactSheetCase
@@ -24,9 +24,7 @@ _CARDS = (".md", ".json")
 
 
 def show(
-    dataset: Annotated[
-        str, typer.Argument(help="Catalogue name, or the path of a manifest.", show_default=False)
-    ],
+    dataset: DatasetArgument,
     out: Annotated[
         Path | None,
         typer.Option("--out", help="Draw cases into this .png, .pdf or .svg file.", show_default=False),
@@ -51,10 +49,7 @@ def show(
         typer.Option("--channel", help="Draw this channel, or all; the first if absent.", show_default=False),
     ] = None,
     data: DataOption = DEFAULT_DATA,
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="Override a value: labels.2=ignore. Repeatable.", show_default=False),
-    ] = None,
+    overrides: SetOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.")] = False,
 ) -> None:
     """Draw cases with their labels, and tell a dataset's numbers; these are printed without --out.
@@ -156,7 +151,7 @@ class _Source:
 
     def read_all(self) -> _Reading:
         """Read every case, one at a time."""
-        from harness.cli.data_commands import progress_bar
+        from harness.cli.output import progress_bar
         from harness.data.facts import case_facts
 
         facts, unreadable = [], {}
@@ -223,9 +218,11 @@ def _card(source: _Source, reading: _Reading) -> "DatasetCard":
 
 def split_lines(description: "DatasetDescription", facts: "Sequence[CaseFacts]") -> tuple[str, ...]:
     """Return the sizes of the split in force, in words."""
-    from harness.data.splits import folds, partition
+    from harness.data.splits import folds, group_patients, partition
 
-    patients = _patients(facts)
+    patients = group_patients(
+        (each.patient, each.case, each.foreground_fraction, each.site) for each in facts
+    )
     owner = {each.case: each.patient for each in facts}
     sizes: dict[str, list[int]] = {}
     try:
@@ -238,25 +235,6 @@ def split_lines(description: "DatasetDescription", facts: "Sequence[CaseFacts]")
     per_fold = f" in each of {number} folds" if number > 1 else ""
     listed = ", ".join(f"{side} {_range(counts)}" for side, counts in sizes.items())
     return (f"{listed} patients{per_fold}",)
-
-
-def _patients(facts: "Sequence[CaseFacts]") -> "list[Patient]":
-    import numpy as np
-
-    from harness.data.splits import Patient
-
-    grouped: dict[str, list[CaseFacts]] = {}
-    for each in facts:
-        grouped.setdefault(each.patient, []).append(each)
-    return [
-        Patient(
-            name,
-            tuple(each.case for each in own),
-            float(np.mean([each.foreground_fraction for each in own])),
-            own[0].site,
-        )
-        for name, own in grouped.items()
-    ]
 
 
 def _draw(

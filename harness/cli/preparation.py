@@ -7,10 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
+from harness.cli.data_options import cores
 from harness.cli.home import Home
-from harness.cli.output import stderr
+from harness.cli.output import progress_bar, stderr
 from harness.data.augment import check_augmentations
 from harness.data.description import DatasetDescription
 from harness.data.prepare import prepare
@@ -126,16 +125,8 @@ def prepare_with_progress(
     description: DatasetDescription, data: Path, home: Home, workers: int | None = None
 ) -> PreparedDataset:
     """Prepare one dataset, on all cores unless told otherwise, and draw a bar if it takes long."""
-    columns = (TextColumn("preparing {task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, console=stderr, transient=True) as bar:
-        task = bar.add_task(description.name, total=None)
-        return prepare(
-            description,
-            data,
-            home.prepared,
-            lambda done, total: bar.update(task, completed=done, total=total),
-            workers or len(os.sched_getaffinity(0)),
-        )
+    with progress_bar(f"preparing {description.name}") as progress:
+        return prepare(description, data, home.prepared, progress, cores(workers))
 
 
 def dataset_record(prepared: PreparedDataset) -> DatasetRecord:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from harness.data.derived import DERIVED
 from harness.data.normalise import fit, resample_labels
-from harness.data.splits import Patient
+from harness.data.splits import Patient, group_patients
 
 INDEX = "index.json"
 
@@ -87,17 +87,8 @@ class PreparedDataset:
     @cached_property
     def patients(self) -> tuple[Patient, ...]:
         """The patients in the order of their first case, as splits want them."""
-        grouped: dict[str, list[PreparedCase]] = {}
-        for case in self.cases:
-            grouped.setdefault(case.patient, []).append(case)
-        return tuple(
-            Patient(
-                name,
-                tuple(case.case for case in cases),
-                float(np.mean([case.foreground_fraction for case in cases])),
-                cases[0].site,
-            )
-            for name, cases in grouped.items()
+        return group_patients(
+            (case.patient, case.case, case.foreground_fraction, case.site) for case in self.cases
         )
 
     def cases_named(self, names: Iterable[str]) -> tuple[PreparedCase, ...]:

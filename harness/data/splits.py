@@ -5,7 +5,7 @@ case``, for lists of cases only, and always with a warning). Groups are what is 
 and dealt out, and the cases of a group are looked up last, so they cannot come apart.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Annotated, Literal
@@ -142,6 +142,23 @@ class Patient:
     cases: tuple[str, ...]
     load: float
     site: str | None = None
+
+
+def group_patients(cases: Iterable[tuple[str, str, float, str | None]]) -> tuple[Patient, ...]:
+    """Return the patients in the order of their first case.
+
+    Args:
+        cases: (patient, case, foreground fraction, site) of every case.
+    """
+    grouped: dict[str, list[tuple[str, float, str | None]]] = {}
+    for patient, case, load, site in cases:
+        grouped.setdefault(patient, []).append((case, load, site))
+    return tuple(
+        Patient(
+            name, tuple(case for case, _, _ in own), float(np.mean([load for _, load, _ in own])), own[0][2]
+        )
+        for name, own in grouped.items()
+    )
 
 
 @dataclass(frozen=True)

@@ -54,8 +54,8 @@ def slices_with(dataset, *needs, augment=BOTH):
     return TrainingSlices(dataset, dataset.cases, frozenset(needs), cpu, parse_augmentations(augment))
 
 
-def batches(dataset, slices):
-    return slices.batches(BatchTable(dataset.fingerprint), 0, 3)
+def batches(dataset, slices, epoch=0):
+    return slices.batches(BatchTable(dataset.fingerprint), epoch, 3)
 
 
 @pytest.mark.parametrize("unit", [False, True])
@@ -165,7 +165,7 @@ def test_every_derived_array_is_flipped_with_its_image(spots):
         for of in (spots.images, spots.labels)
     )
     positions = set()
-    for batch in batches(spots, slices):
+    for batch in (batch for epoch in range(4) for batch in batches(spots, slices, epoch)):
         assert set(batch.needs) == set(DERIVED)
         for place, image in enumerate(batch.images):
             index, axes = next(
@@ -178,7 +178,7 @@ def test_every_derived_array_is_flipped_with_its_image(spots):
             assert torch.equal(batch.labels[place], labels[index].flip(axes).long())
             for name, array in stored.items():
                 assert torch.equal(batch.needs[name][place], array[index].flip(axes)), name
-    assert len(positions) > 2
+    assert len(positions) == 4
 
 
 def test_spacing_rows_belong_to_their_slices(spots):

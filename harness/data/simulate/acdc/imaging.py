@@ -24,8 +24,7 @@ RIGHT, MYOCARDIUM, LEFT = 1, 2, 3
 _SUBSLICES = np.array([-0.32, 0.0, 0.32])  # of the slice thickness
 _FREE_WALL_MM = 2.2
 _MARGIN_MM = 25.0  # around the heart: free wall, fat, pericardium
-_OBSERVER_MM = 0.55  # SD of a drawn curve
-_OBSERVER_BASE_MM = 1.2
+_OBSERVER_MM = 0.75  # SD of a drawn curve
 _RIGHT_BLOOD = 0.86
 
 
@@ -282,11 +281,10 @@ def _draw_bias(grid: Grid, rng: np.random.Generator) -> Volume:
 
 
 def _observe(ventricles: Ventricles, depths: Curves, pixel_mm: float, rng: np.random.Generator) -> Drawn:
-    """Return the curves as drawn by an observer; nothing above the base planes that he chose."""
+    """Return the curves as drawn by an observer; nothing above the base planes chosen."""
     true = ventricles.contours(depths)
-    left, right = rng.normal(0, _OBSERVER_BASE_MM, 2)
-    below_left = (depths >= ventricles.base_mm + left)[:, None]
-    below_right = (depths >= ventricles.rv_base_mm + right)[:, None]
+    right, left = ventricles.drawn_from_mm
+    below_left, below_right = (depths >= left)[:, None], (depths >= right)[:, None]
     errors = [_error(depths.size, rng) for _ in range(3)]
     endo = np.where((true.endo > 0) & below_left, np.maximum(true.endo + errors[0], 0.5), 0.0)
     ring = true.epi - true.endo

@@ -22,6 +22,7 @@ ANGLES = np.linspace(0, 2 * np.pi, 256, endpoint=False)
 _MIDDLE = 0.47  # of the long axis: where radius, wall and ratio of areas are given
 _RIGHT, _MUSCLE, _LEFT = range(3)  # places in areas
 _ATRIUM_MM, _ATRIUM_WALL_MM = 20.0, 2.0
+_OBSERVER_BASE_MM = 1.8  # SD of the plane above which nothing is drawn
 _VALVE_MM = 5.0  # over which ventricle turns into atrium
 
 
@@ -163,6 +164,7 @@ class Ventricles:
         wall_mm: Thickness of the wall there.
         rv_width_mm: Of the right ventricle, from septum to free wall, there.
         systole: 1 at end systole, 0 at end diastole.
+        base_errors_mm: By how much an observer misses the base planes, right and left.
     """
 
     form: Form
@@ -173,6 +175,13 @@ class Ventricles:
     wall_mm: float
     rv_width_mm: float = 10.0
     systole: int = 0
+    base_errors_mm: tuple[float, float] = (0.0, 0.0)
+
+    @property
+    def drawn_from_mm(self) -> tuple[float, float]:
+        """Depths above which the right and the left ventricle have no label."""
+        right, left = self.base_errors_mm
+        return self.rv_base_mm + right, self.base_mm + left
 
     def contours(self, depths: Curves) -> Contours:
         """Return the curves at some depths, atria above the base plane.
@@ -247,6 +256,7 @@ def build(patient: Patient, rng: np.random.Generator) -> tuple[Ventricles, Ventr
     middle = np.array([_MIDDLE * patient.length_mm])
     area = patient.rv_ratio * np.pi * patient.ed_radius_mm**2
     diastole = _solved(diastole, "rv_width_mm", _RIGHT, middle, area)
+    diastole = replace(diastole, base_errors_mm=_draw_base_errors(rng))
     drop = patient.base_drop_mm
     systole = replace(
         diastole,
@@ -255,6 +265,7 @@ def build(patient: Patient, rng: np.random.Generator) -> tuple[Ventricles, Ventr
         apex_mm=patient.length_mm - 0.5,
         radius_mm=1.0,
         systole=1,
+        base_errors_mm=_draw_base_errors(rng),
     )
     right, muscle, left = labelled_areas(diastole, patient.depths_mm)
     unit = labelled_areas(systole, patient.depths_mm)[_LEFT]
@@ -263,13 +274,19 @@ def build(patient: Patient, rng: np.random.Generator) -> tuple[Ventricles, Ventr
     return diastole, _solved(systole, "rv_width_mm", _RIGHT, patient.depths_mm, (1 - patient.rv_ef) * right)
 
 
+def _draw_base_errors(rng: np.random.Generator) -> tuple[float, float]:
+    right, left = rng.normal(0, _OBSERVER_BASE_MM, 2)
+    return float(right), float(left)
+
+
 def labelled_areas(ventricles: Ventricles, depths: Curves) -> tuple[float, float, float]:
     """Return the areas in mm2 of right cavity, myocardium and left cavity, summed over slices.
 
-    Slices above a base plane show the atrium and do not count.
+    Slices above the base plane that an observer chose do not count.
     """
     areas = ventricles.contours(depths).areas
-    bases = ventricles.rv_base_mm, ventricles.base_mm, ventricles.base_mm
+    right_base, left_base = ventricles.drawn_from_mm
+    bases = right_base, left_base, left_base
     right, muscle, left = (float(area[depths >= base].sum()) for area, base in zip(areas, bases, strict=True))
     return right, muscle, left
 

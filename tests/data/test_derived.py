@@ -165,7 +165,7 @@ def test_every_derived_array_is_flipped_with_its_image(spots):
         for of in (spots.images, spots.labels)
     )
     positions = set()
-    for batch in (batch for epoch in range(4) for batch in batches(spots, slices, epoch)):
+    for batch in (batch for epoch in range(6) for batch in batches(spots, slices, epoch)):
         assert set(batch.needs) == set(DERIVED)
         for place, image in enumerate(batch.images):
             index, axes = next(

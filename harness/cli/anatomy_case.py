@@ -97,7 +97,8 @@ def anatomy_case(
 
 def _prepared(dataset: str | None, data: Path, home: Home) -> tuple[PreparedDataset, str]:
     """Return the dataset and whom to credit for it."""
-    from harness.cli.preparation import prepare_study, prepare_with_progress
+    from harness.cli.preparation import prepare_study
+    from harness.cli.prepare_one import prepare_with_progress
     from harness.data.description import describe
 
     if dataset is None:

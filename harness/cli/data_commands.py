@@ -76,7 +76,7 @@ def prepare(
     as_json: JsonOption = False,
 ) -> None:
     """Read, check and cache a dataset; a second call finds the cache, an interrupted one goes on."""
-    from harness.cli.preparation import prepare_with_progress
+    from harness.cli.prepare_one import prepare_with_progress
     from harness.data.description import describe
 
     prepared = prepare_with_progress(describe(dataset, Path(), overrides or ()), data, Home(home), workers)

@@ -7,12 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.cli.data_options import cores
 from harness.cli.home import Home
-from harness.cli.output import progress_bar, stderr
+from harness.cli.output import stderr
+from harness.cli.prepare_one import prepare_with_progress
 from harness.data.augment import check_augmentations
-from harness.data.description import DatasetDescription
-from harness.data.prepare import prepare
 from harness.data.prepared import PreparedDataset
 from harness.data.simulate import SIMULATORS, simulate
 from harness.data.splits import FixedSplit, HoldoutSplit, folds, partition, torn_patients
@@ -119,14 +117,6 @@ def check_augmented(study: Study, ready: Iterable[ReadyDataset | None]) -> None:
                 f"dataset {prepared.name!r} has no foreground to oversample; leave out "
                 "'oversample_foreground'"
             )
-
-
-def prepare_with_progress(
-    description: DatasetDescription, data: Path, home: Home, workers: int | None = None
-) -> PreparedDataset:
-    """Prepare one dataset, on all cores unless told otherwise, and draw a bar if it takes long."""
-    with progress_bar(f"preparing {description.name}") as progress:
-        return prepare(description, data, home.prepared, progress, cores(workers))
 
 
 def dataset_record(prepared: PreparedDataset) -> DatasetRecord:

@@ -36,7 +36,10 @@ def test_bad_input_is_a_sentence_and_exit_code_2(tmp_path):
     for arguments, sentence in (
         (("bench", "loses"), "unknown benchmark 'loses'; did you mean 'losses'?"),
         (("bench", "losses", "--only", "dise"), "has no row 'dise'; did you mean 'dice'?"),
-        (("bench", "--only", "dice"), "--only picks rows of one benchmark; name it: data, distance_maps, losses"),
+        (
+            ("bench", "--only", "dice"),
+            "--only picks rows of one benchmark; name it: data, distance_maps,",
+        ),
     ):
         done = lossbench(*arguments, cwd=tmp_path)
         assert done.returncode == 2

@@ -44,7 +44,7 @@ _HEAD, _LINE, _BELOW = 0.19, 0.105, 0.2
 """Inches of a family's heading, of a line of a panel's name, and below a panel, with its numbers."""
 _FIRST = 0.27
 """Inches above the first row, with the page's title."""
-_LETTERS = 17
+_LETTERS = 16
 """A longer name breaks at an underscore."""
 
 

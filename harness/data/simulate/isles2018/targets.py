@@ -2,8 +2,9 @@
 
 Published: all 94 training cases, by the per-case table of the public project OpenPerfusion (its core and
 late volumes come from its own rules on the maps, so definitions agree in the thresholds, rCBF below 30 %
-and Tmax above 6 s, but not in every detail). Medians and shares are judged; tails, extremes, correlations
-and what only one participant reports are shown.
+and Tmax above 6 s, but not in every detail). Medians are judged; tails, extremes and
+correlations are shown. So are the means of whole images, which one participant reports, and the relations to
+the mirrored side: middles of ranges that are plausible, not measured on the archive.
 """
 
 from collections.abc import Callable, Sequence

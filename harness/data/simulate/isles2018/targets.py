@@ -2,7 +2,7 @@
 
 Published: all 94 training cases, by the per-case table of the public project OpenPerfusion (its core and
 late volumes come from its own rules on the maps, so definitions agree in the thresholds, rCBF below 30 %
-and Tmax above 6 s, but not in every detail). Medians are judged; tails, extremes and
+and Tmax above 6 s, but not in every detail). Medians and shares are judged; tails, extremes and
 correlations are shown. So are the means of whole images, which one participant reports, and the relations to
 the mirrored side: middles of ranges that are plausible, not measured on the archive.
 """
@@ -177,7 +177,7 @@ QUANTITIES: tuple[Quantity, ...] = (
     *_rows("infarct", "voxels", _volume("infarct_voxels"), (67, 540, 1100, 2470, 6900, 8900, 35000)),
     *_rows("volume with Tmax > 6 s", "ml", _volume("late_ml"), (0, 14, 28, 46, 75, 120, 300)),
     *_rows("core volume (rCBF < 30 %)", "ml", _volume("core_ml"), (0, 0, 1.8, 8, 13, 36, 109)),
-    Quantity("share of cases without core", "", _without_core, 0.15, judged=False),
+    Quantity("share of cases without core", "", _without_core, 0.15),
     *_rows("infarct / (Tmax > 6 s) volume", "", _ratio, (0.01, 0.10, 0.22, 0.56, 1.03, 1.3, 3.5)),
     *_rows("Dice of core and infarct", "", _volume("dice_core"), (0, 0, 0.11, 0.31, 0.46, 0.52, 0.67)),
     Quantity("Dice of core and infarct, mean", "", _mean("dice_core"), 0.29),

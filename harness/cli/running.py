@@ -94,6 +94,7 @@ def _register(
             "title": metric.title,
             "unit": metric.unit,
             "direction": metric.direction,
+            "description": metric.description,
         }
         for name, metric in METRICS.items()
     )

@@ -15,7 +15,7 @@ from harness.errors import InputError
 if TYPE_CHECKING:
     from alembic.config import Config
 
-SCHEMA_VERSION = "0002"
+SCHEMA_VERSION = "0003"
 """Newest migration; versions are numbers of four digits and compare as text."""
 
 VERSION_TABLE = "lossbench_version"

@@ -19,6 +19,7 @@ from harness.store.schema import (
     DatasetRow,
     EnvironmentRow,
     EpochRow,
+    EpochScoreRow,
     LookRow,
     LossRow,
     MetricRow,
@@ -118,10 +119,7 @@ def scores(database: Database, study: str) -> pd.DataFrame:
         .join(newest, (newest.c.name == MetricRow.name) & (newest.c.version == MetricRow.version))
         .where(TrialRow.purpose == "study")
     )
-    frame = _frame(database, question)
-    frame["class_name"] = [
-        names[index] for names, index in zip(frame["class_name"], frame["class_index"], strict=True)
-    ]
+    frame = _with_class_names(_frame(database, question))
     frame["value"] = frame["value"].astype(float)
     order = [
         "dataset",
@@ -159,14 +157,47 @@ def curves(database: Database, study: str) -> pd.DataFrame:
             EpochRow.region_weight,
             EpochRow.boundary_weight,
             EpochRow.seconds,
+            EpochRow.validation_seconds,
+            EpochRow.peak_bytes,
         )
         .join(EpochRow, EpochRow.trial_id == TrialRow.id)
         .where(TrialRow.purpose == "study")
     )
     frame = _frame(database, question)
-    numbers = ["train_loss", "val_dsc", "learning_rate", "region_weight", "boundary_weight", "seconds"]
+    numbers = ["train_loss", "val_dsc", "learning_rate", "region_weight", "boundary_weight"]
+    numbers += ["seconds", "validation_seconds", "peak_bytes"]
     frame[numbers] = frame[numbers].astype(float)
     return frame.sort_values(["dataset", "label", "seed", "fold", "epoch"], ignore_index=True)
+
+
+def class_curves(database: Database, study: str) -> pd.DataFrame:
+    """Return the curves of every class: one row per trial, epoch, class and metric.
+
+    ``mean`` is over the validation patients, undefined values imputed; ``undefined`` counts the cases with
+    such values. DSC is there for every epoch, other metrics where ``protocol.metrics_every`` asked for them.
+    """
+    question = (
+        _of_study(
+            study,
+            StudyTrialRow.dataset,
+            StudyTrialRow.label,
+            LossRow.family,
+            TrialRow.seed,
+            TrialRow.fold,
+            EpochScoreRow.epoch,
+            EpochScoreRow.class_index,
+            DatasetRow.classes.label("class_name"),
+            MetricRow.name.label("metric"),
+            EpochScoreRow.mean,
+            EpochScoreRow.undefined,
+        )
+        .join(EpochScoreRow, EpochScoreRow.trial_id == TrialRow.id)
+        .join(MetricRow, MetricRow.id == EpochScoreRow.metric_id)
+        .where(TrialRow.purpose == "study")
+    )
+    frame = _with_class_names(_frame(database, question))
+    order = ["dataset", "label", "seed", "fold", "epoch", "class_index", "metric"]
+    return frame.sort_values(order, ignore_index=True)
 
 
 def trials(database: Database, study: str) -> pd.DataFrame:
@@ -188,6 +219,8 @@ def trials(database: Database, study: str) -> pd.DataFrame:
         TrialRow.state,
         TrialRow.collapsed,
         TrialRow.reason,
+        TrialRow.reason_epoch,
+        TrialRow.numerics,
         TrialRow.best_epoch,
         TrialRow.best_val_dsc,
         TrialRow.seconds,
@@ -198,7 +231,7 @@ def trials(database: Database, study: str) -> pd.DataFrame:
     frame["collapsed"] = [found is True for found in frame["collapsed"]]
     facts: list[Any] = [found if isinstance(found, Mapping) else {} for found in frame["environment"]]
     frame["environment"] = facts
-    numbers = ["best_epoch", "best_val_dsc", "seconds"]
+    numbers = ["reason_epoch", "best_epoch", "best_val_dsc", "seconds"]
     frame[numbers] = frame[numbers].astype(float)
     return frame.sort_values(["dataset", "label", "purpose", "seed", "fold", "key"], ignore_index=True)
 
@@ -248,8 +281,15 @@ def artifacts(database: Database, study: str) -> pd.DataFrame:
 
 
 def metrics(database: Database) -> pd.DataFrame:
-    """Return name, title, unit and direction of the newest version of every metric."""
-    question = select(MetricRow.name, MetricRow.version, MetricRow.title, MetricRow.unit, MetricRow.direction)
+    """Return name, title, unit, direction and description of the newest version of every metric."""
+    question = select(
+        MetricRow.name,
+        MetricRow.version,
+        MetricRow.title,
+        MetricRow.unit,
+        MetricRow.direction,
+        MetricRow.description,
+    )
     frame = _frame(database, question.order_by(MetricRow.name, MetricRow.version))
     return frame.drop_duplicates("name", keep="last", ignore_index=True)
 
@@ -278,6 +318,14 @@ def _of_study(study: str, *columns: Any) -> Any:
         .join(DatasetRow, DatasetRow.id == TrialRow.dataset_id)
         .where(StudyRow.name == study, StudyTrialRow.current)
     )
+
+
+def _with_class_names(frame: pd.DataFrame) -> pd.DataFrame:
+    """Put the name of each row's class where the query gives the names of all classes."""
+    frame["class_name"] = [
+        names[index] for names, index in zip(frame["class_name"], frame["class_index"], strict=True)
+    ]
+    return frame
 
 
 def _frame(database: Database, question: Executable) -> pd.DataFrame:

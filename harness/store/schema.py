@@ -9,9 +9,11 @@ from typing import Any
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     CheckConstraint,
     DateTime,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     MetaData,
     UniqueConstraint,
@@ -137,7 +139,10 @@ class EnvironmentRow(Base):
 
 
 class TrialRow(Base):
-    """One training, identified by its key and shared by every study that asks for it."""
+    """One training, identified by its key and shared by every study that asks for it.
+
+    ``numerics`` decides the bits besides the key; ``reason_epoch`` is when ``reason`` came true.
+    """
 
     __tablename__ = "trial"
     __table_args__ = (
@@ -163,7 +168,9 @@ class TrialRow(Base):
     epoch_now: Mapped[int | None]
     collapsed: Mapped[bool | None]
     reason: Mapped[str | None]
+    reason_epoch: Mapped[int | None]
     traceback: Mapped[str | None]
+    numerics: Mapped[str | None]
     best_epoch: Mapped[int | None]
     best_val_dsc: Mapped[float | None]
     seconds: Mapped[float | None]
@@ -183,7 +190,7 @@ class StudyTrialRow(Base):
 
 
 class EpochRow(Base):
-    """One point of a learning curve."""
+    """One point of a learning curve; ``seconds`` is wall time, that of validation included."""
 
     __tablename__ = "epoch"
 
@@ -195,6 +202,22 @@ class EpochRow(Base):
     region_weight: Mapped[float | None]
     boundary_weight: Mapped[float | None]
     seconds: Mapped[float]
+    validation_seconds: Mapped[float | None]
+    peak_bytes: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class EpochScoreRow(Base):
+    """Mean of a metric over the validation patients after an epoch, undefined values imputed."""
+
+    __tablename__ = "epoch_score"
+    __table_args__ = (ForeignKeyConstraint(["trial_id", "epoch"], ["epoch.trial_id", "epoch.epoch"]),)
+
+    trial_id: Mapped[int] = mapped_column(primary_key=True)
+    epoch: Mapped[int] = mapped_column(primary_key=True)
+    class_index: Mapped[int] = mapped_column(primary_key=True)
+    metric_id: Mapped[int] = mapped_column(ForeignKey("metric.id"), primary_key=True)
+    mean: Mapped[float]
+    undefined: Mapped[int]
 
 
 class MetricRow(Base):
@@ -212,6 +235,7 @@ class MetricRow(Base):
     title: Mapped[str]
     unit: Mapped[str]
     direction: Mapped[str]
+    description: Mapped[str | None]
 
 
 class ScoreRow(Base):

@@ -23,6 +23,7 @@ from harness.store.schema import (
     DatasetRow,
     EnvironmentRow,
     EpochRow,
+    EpochScoreRow,
     LossRow,
     MetricRow,
     PatientRow,
@@ -66,8 +67,9 @@ class ArtifactRecord:
 class Outcome:
     """Everything a finished trial leaves, written in one transaction.
 
-    ``epochs`` and ``scores`` are rows as mappings: the columns of ``epoch``, and those of
-    ``score`` with ``case`` and ``metric`` as names.
+    ``epochs``, ``scores`` and ``epoch_scores`` are rows as mappings: the columns of ``epoch``, those
+    of ``score`` with ``case`` and ``metric`` as names, and those of ``epoch_score`` with ``metric`` as a
+    name. ``reason_epoch`` is when ``reason`` came true, ``numerics`` what decides the bits besides the key.
     """
 
     state: str
@@ -80,6 +82,9 @@ class Outcome:
     scores: Sequence[Mapping[str, Any]]
     artifacts: Sequence[ArtifactRecord]
     environment: Mapping[str, str]
+    epoch_scores: Sequence[Mapping[str, Any]] = ()
+    reason_epoch: int | None = None
+    numerics: str | None = None
 
 
 class TrialStore:
@@ -102,7 +107,7 @@ class TrialStore:
             return upsert_row(connection, StudyRow, {"name": name}, values)
 
     def register_metrics(self, metrics: Iterable[Mapping[str, Any]]) -> None:
-        """Insert metrics (name, version, title, unit, direction) that are not there yet."""
+        """Insert metrics (name, version, title, unit, direction, description) that are not there yet."""
         with self.database.write() as connection:
             for metric in metrics:
                 identity = {"name": metric["name"], "version": metric["version"]}
@@ -214,16 +219,16 @@ class TrialStore:
             ).one()
             if row.state in FINAL_STATES:
                 return False
-            for table in (EpochRow, ScoreRow, ArtifactRow):
+            for table in (EpochScoreRow, EpochRow, ScoreRow, ArtifactRow):
                 connection.execute(delete(table).where(table.trial_id == row.id))
-            if outcome.epochs:
-                connection.execute(
-                    insert(EpochRow), [{"trial_id": row.id, **epoch} for epoch in outcome.epochs]
-                )
-            if outcome.scores:
-                connection.execute(
-                    insert(ScoreRow), _score_rows(connection, row.id, row.dataset_id, outcome.scores)
-                )
+            metrics = _newest_metrics(connection)
+            for table, found in (
+                (EpochRow, outcome.epochs),
+                (EpochScoreRow, _with_metric_ids(outcome.epoch_scores, metrics)),
+                (ScoreRow, _score_rows(connection, row.dataset_id, outcome.scores, metrics)),
+            ):
+                if found:
+                    connection.execute(insert(table), [{"trial_id": row.id, **each} for each in found])
             for artifact in outcome.artifacts:
                 connection.execute(insert(ArtifactRow).values(trial_id=row.id, **asdict(artifact)))
             connection.execute(
@@ -236,6 +241,8 @@ class TrialStore:
                     epoch_now=None,
                     collapsed=outcome.collapsed,
                     reason=outcome.reason,
+                    reason_epoch=outcome.reason_epoch,
+                    numerics=outcome.numerics,
                     traceback=None,
                     best_epoch=outcome.best_epoch,
                     best_val_dsc=outcome.best_val_dsc,
@@ -284,18 +291,29 @@ def _lease_is_over(owner: str | None, expires: datetime | None, now: datetime) -
     return expires.replace(tzinfo=expires.tzinfo or UTC) < now or owner_is_gone(owner)
 
 
+def _newest_metrics(connection: Connection) -> dict[str, int]:
+    newest_last = select(MetricRow.name, MetricRow.id).order_by(MetricRow.version)
+    return {row.name: row.id for row in connection.execute(newest_last)}
+
+
+def _with_metric_ids(rows: Sequence[Mapping[str, Any]], metrics: Mapping[str, int]) -> list[dict[str, Any]]:
+    return [
+        {"metric_id": metrics[row["metric"]]} | {key: row[key] for key in row if key != "metric"}
+        for row in rows
+    ]
+
+
 def _score_rows(
-    connection: Connection, trial_id: int, dataset_id: int, scores: Sequence[Mapping[str, Any]]
+    connection: Connection,
+    dataset_id: int,
+    scores: Sequence[Mapping[str, Any]],
+    metrics: Mapping[str, int],
 ) -> list[dict[str, Any]]:
     of_dataset = select(CaseRow.name, CaseRow.id).join(PatientRow).where(PatientRow.dataset_id == dataset_id)
     cases = {row.name: row.id for row in connection.execute(of_dataset)}
-    newest_last = select(MetricRow.name, MetricRow.id).order_by(MetricRow.version)
-    metrics = {row.name: row.id for row in connection.execute(newest_last)}
-    columns = ("class_index", "checkpoint", "part", "value", "imputed", "reason")
     return [
-        {"trial_id": trial_id, "case_id": cases[score["case"]], "metric_id": metrics[score["metric"]]}
-        | {column: score[column] for column in columns}
-        for score in scores
+        {"case_id": cases[row["case"]]} | {key: row[key] for key in row if key != "case"}
+        for row in _with_metric_ids(scores, metrics)
     ]
 
 

@@ -131,7 +131,7 @@ def _describe(problem: Any, model: type[BaseModel], document: Any, source: str) 
         context = problem["ctx"]
         known = [tag.strip(" '") for tag in context["expected_tags"].split(",")]
         hint = nearest(context["tag"], known) or f"; known: {', '.join(known)}"
-        word = context["discriminator"].strip("'")
+        word = context["discriminator"].strip("'()")  # a key, or the function that reads it
         return f"{where}: {key}: unknown {word} {context['tag']!r}{hint}"
     if problem["type"] == "union_tag_not_found":
         return f"{where}: {key}: required key {problem['ctx']['discriminator']} is missing"

@@ -115,6 +115,12 @@ def fit(array: NDArray[Scalar], size: Size) -> NDArray[Scalar]:
     return fitted
 
 
+def fitted_window(shape: Size, size: Size) -> tuple[slice, slice]:
+    """Return where in slices of ``size`` lies what :func:`fit` takes from slices of ``shape``."""
+    rows, columns = (_window(length, wanted)[1] for length, wanted in zip(shape, size, strict=True))
+    return rows, columns
+
+
 def _window(length: int, wanted: int) -> tuple[slice, slice]:
     """Source and target ranges that centre ``length`` in ``wanted``, the same in both directions."""
     surplus = abs(length - wanted) // 2

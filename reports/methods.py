@@ -39,6 +39,29 @@ def _split(results: StudyResults, dataset: str) -> str:
     return f"{patients} patients, {kind}"
 
 
+_SCHEDULE_WORDS = {
+    "plateau": "multiplied by {factor:g} after {patience} epochs without a gain in validation DSC",
+    "poly": "falling as (1 - epoch / epochs) ** {power:g}",
+    "cosine": "falling along half a cosine to {floor:g} of its start",
+    "constant": "kept constant",
+}
+
+
+def _schedule_words(schedule: Mapping[str, Any]) -> list[str]:
+    words = _SCHEDULE_WORDS.get(str(schedule.get("name")))
+    return [words.format(**schedule)] if words else []
+
+
+def _step_words(protocol: Mapping[str, Any]) -> list[str]:
+    """Say what is unusual about a step of the optimiser."""
+    parts = []
+    if protocol.get("accumulate", 1) > 1:
+        parts.append(f"gradients of {protocol['accumulate']} batches accumulated for a step")
+    if protocol.get("clip_gradient"):
+        parts.append(f"their norm clipped at {protocol['clip_gradient']:g}")
+    return parts
+
+
 def _training(results: StudyResults) -> str:
     resolved = results.document.resolved
     protocol, model = resolved.get("protocol", {}), resolved.get("model", {})
@@ -51,13 +74,8 @@ def _training(results: StudyResults) -> str:
     parts.append(
         f"by {optimizer.get('name')} with learning rate {optimizer.get('lr'):g}" if optimizer else ""
     )
-    if schedule.get("name") == "plateau":
-        parts.append(
-            f"multiplied by {schedule.get('factor')} after {schedule.get('patience')} epochs without a gain "
-            "in validation DSC"
-        )
-    elif schedule:
-        parts.append("kept constant")
+    parts += _schedule_words(schedule)
+    parts += _step_words(protocol)
     augment = listing([_augmentation(each) for each in protocol.get("augment", ())]) or "none"
     tuned = [str(entry.get("label")) for entry in resolved.get("losses", ()) if entry.get("alpha") == "tune"]
     budget = resolved.get("tuning", {}).get("configurations")

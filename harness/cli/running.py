@@ -44,6 +44,7 @@ class RunOptions:
     trials_per_gpu: int
     retry_failed: bool
     slices: Storage = "auto"
+    keep_models: bool = True
 
 
 def run_study(name: str, overrides: tuple[str, ...], home: Home, data: Path, options: RunOptions) -> Summary:
@@ -71,7 +72,12 @@ def run_study(name: str, overrides: tuple[str, ...], home: Home, data: Path, opt
                 home.artifacts.resolve(),
             ),
             progress=progress,
-            options=DriverOptions(device, retry_failed=options.retry_failed, storage=options.slices),
+            options=DriverOptions(
+                device,
+                retry_failed=options.retry_failed,
+                storage=options.slices,
+                keep_models=options.keep_models,
+            ),
         )
         with _drain_on_interrupt(driver):
             return driver.run()

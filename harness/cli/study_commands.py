@@ -81,6 +81,10 @@ def run(
             "auto: in memory if half of what is free is enough."
         ),
     ] = "auto",
+    keep_models: Annotated[
+        bool,
+        typer.Option(help="Keep the reported weights of every trial, for 'lossbench predict'."),
+    ] = True,
     as_json: JsonOption = False,
 ) -> None:
     """Train what a study still lacks. The same command goes on after an interruption.
@@ -92,7 +96,7 @@ def run(
         return
     from harness.cli.running import RunOptions, run_study
 
-    options = RunOptions(local, workers, device, trials_per_gpu, retry_failed, slices)
+    options = RunOptions(local, workers, device, trials_per_gpu, retry_failed, slices, keep_models)
     summary = run_study(study, tuple(overrides or ()), Home(home, db), data, options)
     if as_json:
         print_json(vars(summary))

@@ -246,6 +246,7 @@ def _index(source: _Source, records: Sequence[_Record], findings: Sequence[Findi
         "title": description.title + (" (simulated)" if source.name != description.name else ""),
         "fingerprint": fingerprint.hexdigest(),
         "options": options_of(description),
+        "description": description.model_dump(mode="json"),
         "sources": source.digests,
         "channels": description.channels,
         "classes": ["background", *(description.classes[key] for key in sorted(description.classes))],

@@ -3,7 +3,7 @@
 import json
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -63,6 +63,7 @@ class PreparedDataset:
         ignores: Whether label maps hold :data:`harness.data.case.IGNORE`.
         cases: In the order of the layout.
         warnings: What the checks found that is no error, in sentences.
+        description: The description that prepared it, as JSON values; None in caches of older versions.
     """
 
     folder: Path
@@ -74,6 +75,7 @@ class PreparedDataset:
     ignores: bool
     cases: tuple[PreparedCase, ...]
     warnings: tuple[str, ...] = ()
+    description: Mapping[str, Any] | None = None
 
     @cached_property
     def _positions(self) -> dict[str, int]:
@@ -172,6 +174,7 @@ def open_prepared(folder: Path) -> PreparedDataset:
         ignores=index["ignores"],
         cases=tuple(case_from_json(entry) for entry in index["cases"]),
         warnings=tuple(index["warnings"]),
+        description=index.get("description"),
     )
 
 

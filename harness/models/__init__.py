@@ -18,7 +18,10 @@ from typing import Any
 from torch import nn
 
 from harness.errors import nearest
+from harness.models.deep_supervision import deep_supervision_weights
 from harness.registry import Registry
+
+__all__ = ["MODELS", "build_model", "deep_supervision_weights", "find_model"]
 
 MODELS: Registry[Callable[..., nn.Module]] = Registry("model")
 """Networks by the name that a study file gives them."""

@@ -41,12 +41,14 @@ class DriverOptions:
         threads: Torch threads on the CPU.
         retry_failed: Whether failed trials are tried again.
         storage: Where the training slices lie.
+        keep_models: Whether the reported weights of every trial are kept.
     """
 
     device: str = "cpu"
     threads: int = 1
     retry_failed: bool = False
     storage: Storage = "auto"
+    keep_models: bool = True
 
 
 @dataclass(frozen=True)
@@ -186,6 +188,7 @@ class Driver:
             device=self.options.device,
             threads=self.options.threads,
             storage=self.options.storage,
+            keep_model=self.options.keep_models and trial.purpose == "study",
         )
 
     def _handle(self, message: Message) -> None:
@@ -230,7 +233,8 @@ class Driver:
             self.source.report(planned, result)
 
     def _outcome(self, key: str, running: _Running, event: Finished) -> Outcome:
-        kept = [self._artifact(key, event.predictions)] if event.predictions else []
+        curve = [asdict(record) for record in event.epochs]
+        scores = [{"epoch": record["epoch"], **score} for record in curve for score in record.pop("scores")]
         return Outcome(
             state=event.state,
             collapsed=event.collapsed,
@@ -238,18 +242,20 @@ class Driver:
             best_epoch=event.best_epoch,
             best_val_dsc=event.best_val_dsc,
             seconds=event.seconds,
-            epochs=[asdict(record) for record in event.epochs],
+            epochs=curve,
+            epoch_scores=scores,
             scores=[asdict(score) for score in event.scores],
-            artifacts=kept,
+            artifacts=[self._artifact(key, kind, name) for kind, name in event.artifacts.items()],
             environment={**self._provenance, **running.numerics},
+            reason_epoch=event.reason_epoch,
+            numerics=event.numerics,
         )
 
-    def _artifact(self, key: str, name: str) -> ArtifactRecord:
+    def _artifact(self, key: str, kind: str, name: str) -> ArtifactRecord:
         path = Path(key[:16]) / name
-        content = (self.folders.artifacts / path).read_bytes()
-        return ArtifactRecord(
-            "predictions", path.as_posix(), hashlib.sha256(content).hexdigest(), len(content)
-        )
+        with (self.folders.artifacts / path).open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+            return ArtifactRecord(kind, path.as_posix(), digest, stream.tell())
 
     def _beat(self, stopped: threading.Event) -> None:
         """Extend the leases while the main thread waits, which in-process training can make long."""

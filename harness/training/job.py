@@ -1,5 +1,6 @@
 """What a worker is given, and the events it yields."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -32,7 +33,9 @@ class TrainingJob:
         folder: Where checkpoint and predictions of this trial go.
         device: ``cpu`` or ``cuda``.
         threads: Torch threads on the CPU; they change bits, hence part of the numerics class.
-        storage: Where the training slices lie; moves no bit.
+        storage: Where the slices lie; moves no bit.
+        keep_model: Whether the reported weights are kept for ``lossbench predict``.
+        checkpoint_seconds: Least time between two checkpoints.
     """
 
     key: str
@@ -49,6 +52,25 @@ class TrainingJob:
     device: str = "cpu"
     threads: int = 1
     storage: Storage = "auto"
+    keep_model: bool = False
+    checkpoint_seconds: float = 30.0
+
+
+@dataclass(frozen=True)
+class EpochScore:
+    """One metric of one class over the validation patients after an epoch.
+
+    Attributes:
+        class_index: Foreground class, from 1.
+        metric: Registered metric.
+        mean: Over patients, each the mean over its cases; undefined values are imputed.
+        undefined: Number of cases whose value is undefined.
+    """
+
+    class_index: int
+    metric: str
+    mean: float
+    undefined: int
 
 
 @dataclass(frozen=True)
@@ -63,6 +85,9 @@ class EpochRecord:
         region_weight: Alpha weight of the other term, None without a schedule.
         boundary_weight: Alpha weight of the term that alpha moves, None without a schedule.
         seconds: Wall time, validation included.
+        validation_seconds: Wall time of the validation.
+        peak_bytes: Most memory during the epoch: allocated on the GPU, else resident of the process.
+        scores: DSC of every class, and every other metric where the protocol wants its curve.
     """
 
     epoch: int
@@ -72,6 +97,9 @@ class EpochRecord:
     region_weight: float | None
     boundary_weight: float | None
     seconds: float
+    validation_seconds: float = 0.0
+    peak_bytes: int = 0
+    scores: tuple[EpochScore, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -119,24 +147,29 @@ class Finished:
     Attributes:
         state: ``done``, or ``diverged`` if the loss or a weight stopped being finite.
         reason: Why it diverged or collapsed, else None.
+        reason_epoch: When: the epoch that diverged, or that of the collapsed checkpoint.
         collapsed: Whether the model at the reported checkpoint is no use (validation DSC below
             0.05, or at least 95 % of the non-empty validation cases predicted empty).
         best_epoch: Epoch of the best validation DSC.
         best_val_dsc: That DSC.
         epochs: The learning curve.
         scores: Of validation and test cases.
-        predictions: File with the predicted masks of the test cases, relative to the job's folder.
+        artifacts: Files that are kept, by kind, relative to the job's folder: ``predictions`` (masks of
+            the test cases), ``model`` (the reported weights).
+        numerics: The numerics class; a trial that went on in another one names both.
         seconds: Wall time of the training, earlier attempts included.
     """
 
     state: Literal["done", "diverged"]
     reason: str | None
+    reason_epoch: int | None
     collapsed: bool
     best_epoch: int | None
     best_val_dsc: float | None
     epochs: tuple[EpochRecord, ...]
     scores: tuple[CaseScore, ...]
-    predictions: str | None
+    artifacts: Mapping[str, str]
+    numerics: str
     seconds: float
 
 

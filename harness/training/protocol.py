@@ -1,18 +1,52 @@
 """The training protocol of a study, and nothing that depends on the loss."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Discriminator, Field, NonNegativeFloat, PositiveFloat, PositiveInt, Tag
 
 from harness.data.augment import Augmentations, FlipHorizontal
 from harness.strict_yaml import StrictModel
 
+Fraction = Annotated[float, Field(ge=0, lt=1)]
 
-class Optimizer(StrictModel):
-    """Optimiser and its initial learning rate; other settings are torch's defaults."""
 
-    name: Literal["adam", "adamw"] = "adam"
+class Adam(StrictModel):
+    """Adam (Kingma and Ba, ICLR 2015); ``weight_decay`` is added to the gradient."""
+
+    name: Literal["adam"] = "adam"
     lr: PositiveFloat = 1e-3
+    betas: tuple[Fraction, Fraction] = (0.9, 0.999)
+    weight_decay: NonNegativeFloat = 0.0
+
+
+class AdamW(StrictModel):
+    """Adam whose weight decay is decoupled from the gradient (Loshchilov and Hutter, ICLR 2019)."""
+
+    name: Literal["adamw"]
+    lr: PositiveFloat = 1e-3
+    betas: tuple[Fraction, Fraction] = (0.9, 0.999)
+    weight_decay: NonNegativeFloat = 0.01
+
+
+class Sgd(StrictModel):
+    """Stochastic gradient descent with momentum; the defaults are those of nnU-Net."""
+
+    name: Literal["sgd"]
+    lr: PositiveFloat = 1e-2
+    momentum: Fraction = 0.99
+    nesterov: bool = True
+    weight_decay: NonNegativeFloat = 3e-5
+
+
+def optimizer(value: Any) -> Any:
+    """Return which optimiser a part of a study file means: Adam where it gives no name."""
+    return value.get("name", "adam") if isinstance(value, dict) else getattr(value, "name", value)
+
+
+Optimizer = Annotated[
+    Annotated[Adam, Tag("adam")] | Annotated[AdamW, Tag("adamw")] | Annotated[Sgd, Tag("sgd")],
+    Discriminator(optimizer),
+]
 
 
 class PlateauSchedule(StrictModel):
@@ -23,13 +57,29 @@ class PlateauSchedule(StrictModel):
     patience: PositiveInt = 20
 
 
+class PolySchedule(StrictModel):
+    """Learning rate times ``(1 - epoch / epochs) ** power`` (Chen et al., DeepLab, 2018; nnU-Net)."""
+
+    name: Literal["poly"]
+    power: PositiveFloat = 0.9
+
+
+class CosineSchedule(StrictModel):
+    """Half a cosine from the learning rate down to ``floor`` times it (Loshchilov and Hutter, ICLR 2017)."""
+
+    name: Literal["cosine"]
+    floor: Fraction = 0.0
+
+
 class ConstantSchedule(StrictModel):
     """Keep the learning rate."""
 
     name: Literal["constant"]
 
 
-LearningRateSchedule = Annotated[PlateauSchedule | ConstantSchedule, Field(discriminator="name")]
+LearningRateSchedule = Annotated[
+    PlateauSchedule | PolySchedule | CosineSchedule | ConstantSchedule, Field(discriminator="name")
+]
 
 
 class Protocol(StrictModel):
@@ -37,25 +87,35 @@ class Protocol(StrictModel):
 
     Attributes:
         epochs: Passes over the training slices.
-        batch_size: Slices per step.
+        batch_size: Slices that go through the network together; losses are computed over them.
+        accumulate: Batches whose gradients make one step of the optimiser, each weighted by its slices.
         optimizer: Optimiser and learning rate.
-        lr_schedule: Learning-rate schedule.
+        lr_schedule: Learning-rate schedule, by epochs.
+        clip_gradient: Largest L2 norm of the whole gradient; longer ones are scaled down. None: as it is.
         checkpoint: Which weights are reported; the other one is scored too.
-        precision: Of the network; losses are computed in at least float32.
+        precision: Of the network; losses are computed in at least float32. ``tf32`` and ``bfloat16``
+            are faster on a GPU, ``bfloat16`` also on CPUs that have it.
+        compile: Let torch compile the network, with CUDA graphs on a GPU.
         augment: Random changes of the training slices, each a name or a mapping of name and parameters.
             Axial slices are safely flipped left to right only: front and back of the head differ, and so
             may the classes there.
         oversample_foreground: Smallest share of slices with foreground in every batch; at 0 an epoch
             shows every slice once.
+        metrics_every: Epochs between validations with every metric, for curves of HD95; None: DSC alone
+            until the end. No weight depends on it, but what a trial stores does.
         deterministic: Refuse operations whose result is not repeatable.
     """
 
     epochs: PositiveInt = 200
     batch_size: PositiveInt = 8
-    optimizer: Optimizer = Optimizer()
+    accumulate: PositiveInt = 1
+    optimizer: Optimizer = Adam()
     lr_schedule: LearningRateSchedule = PlateauSchedule()
+    clip_gradient: PositiveFloat | None = None
     checkpoint: Literal["best_val_dsc", "last"] = "best_val_dsc"
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Literal["float32", "tf32", "bfloat16"] = "float32"
+    compile: bool = False
     augment: Augmentations = (FlipHorizontal(),)
-    oversample_foreground: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    oversample_foreground: Fraction = 0.0
+    metrics_every: PositiveInt | None = None
     deterministic: bool = True

@@ -5,23 +5,31 @@ from collections.abc import Iterator
 from typing import Literal
 
 import torch
-from torch import Tensor, nn
-from torch.optim.lr_scheduler import ConstantLR, LRScheduler, ReduceLROnPlateau
+from torch.profiler import record_function
 
-from harness.data.batches import Batch, BatchTable, TrainingSlices, split_digest
+from harness.data.batches import BatchTable, TrainingSlices, split_digest
 from harness.data.case import IGNORE
 from harness.data.prepared import open_prepared
 from harness.data.splits import partition
+from harness.errors import InputError
 from harness.losses import CombinedLoss
 from harness.models import build_model
-from harness.training import checkpoint
-from harness.training.determinism import make_repeatable, numerics_class
-from harness.training.job import CaseScore, Checkpoint, EpochRecord, Event, Finished, Started, TrainingJob
-from harness.training.protocol import PlateauSchedule, Protocol
+from harness.training import checkpoint, determinism, memory, model_file
+from harness.training.collapse import collapse
+from harness.training.job import (
+    CaseScore,
+    Checkpoint,
+    EpochRecord,
+    EpochScore,
+    Event,
+    Finished,
+    Started,
+    Storage,
+    TrainingJob,
+)
+from harness.training.learner import Diverged, Learner
 from harness.training.scoring import CaseEvaluator
 
-COLLAPSED_DSC = 0.05
-COLLAPSED_EMPTY_SHARE = 0.95
 PREDICTIONS_FILE = "predictions.npz"
 
 
@@ -29,223 +37,240 @@ def train(job: TrainingJob) -> Iterator[Event]:
     """Train, validate after every epoch, and score the best and the last checkpoint.
 
     Yields :class:`Started`, one :class:`EpochRecord` per epoch and :class:`Finished`. A checkpoint
-    left by an earlier attempt at the same job is taken up where it stopped.
+    left by an earlier attempt at the same job is taken up where it stopped. Whoever closes the iterator
+    between two events finds a checkpoint of the last epoch.
 
     Args:
         job: What to train.
 
     Raises:
-        InputError: if the split leaves a set empty.
+        InputError: if the split leaves a set empty, or the device cannot do what the protocol wants.
+        OutOfMemory: if the training does not fit.
     """
-    training = _Training(job)
-    yield Started(
-        numerics_class(job.device, job.threads, job.protocol.precision, job.protocol.deterministic),
-        resumed_at=len(training.progress.epochs),
-    )
-    while len(training.progress.epochs) < job.protocol.epochs:
-        failure = training.run_epoch()
-        if failure is not None:
+    doing = "at the start"
+    try:
+        training = _Training(job)
+        doing = f"in epoch {training.epoch}"
+        yield Started(training.numerics, resumed_at=training.epoch)
+        try:
+            while training.epoch < job.protocol.epochs:
+                doing = f"in epoch {training.epoch}"
+                yield training.run_epoch()
+        except Diverged as reason:
             checkpoint.remove(job.folder)
-            yield training.diverged(failure)
+            yield training.diverged(str(reason))
             return
-        yield training.progress.epochs[-1]
-    yield training.finish()
-    checkpoint.remove(job.folder)
+        except GeneratorExit:
+            training.save()
+            raise
+        doing = "when the cases were scored"
+        yield training.finish()
+        checkpoint.remove(job.folder)
+    except Exception as error:
+        if memory.is_out_of_memory(error):
+            raise memory.explain(error, job, doing) from error
+        raise
 
 
 class _Training:
-    """The state of one training: network, optimiser, schedule, data and progress."""
+    """The state of one training: learner, data and progress."""
 
     def __init__(self, job: TrainingJob) -> None:
         self.job = job
-        make_repeatable(job.seed, job.fold, job.threads, job.protocol.deterministic)
+        _check_device(job)
+        determinism.make_repeatable(job)
+        self.numerics = determinism.numerics_facts(job)
         self.device = torch.device(job.device)
-        self.autocast = torch.bfloat16 if job.protocol.precision == "bfloat16" else None
         self.dataset = open_prepared(job.prepared)
         self.parts = partition(job.split, self.dataset.patients, job.seed, job.fold)
         with torch.random.fork_rng(devices=[]):  # a loss that draws numbers must not move the weights
             loss = job.loss.build(ignore_label=IGNORE if self.dataset.ignores else None)
-        self.loss: CombinedLoss = loss.to(self.device)
         self.slices = TrainingSlices(
             self.dataset,
             self.dataset.cases_named(self.parts.train),
-            self.loss.needs,
+            loss.needs,
             self.device,
             job.protocol.augment,
             job.storage,
         )
         self.table = BatchTable(self.dataset.fingerprint, split_digest(job.split), job.seed, job.fold)
-        model = build_model(
-            job.model, len(self.dataset.channels), self.dataset.n_classes, **job.model_options
-        )
-        self.model = model.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.optimizer = _optimizer(self.model, job.protocol)
-        self.lr_schedule = _lr_schedule(self.optimizer, job.protocol)
-        self.validation = self._evaluator(self.parts.validation)
+        self.learner = self._learner(loss.to(self.device))
+        self.validation = self._evaluator(self.parts.validation, job.storage)
         self.progress = self._resume()
+        self._saved_at, self._saved_epoch = time.monotonic(), self.epoch
+
+    @property
+    def epoch(self) -> int:
+        """The next one."""
+        return len(self.progress.epochs)
+
+    def _learner(self, loss: CombinedLoss) -> Learner:
+        model = build_model(
+            self.job.model, len(self.dataset.channels), self.dataset.n_classes, **self.job.model_options
+        )
+        placed = model.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return Learner(placed, loss, self.job.protocol, self.device)
 
     def _resume(self) -> checkpoint.Progress:
-        found = checkpoint.load(self.job.folder)
-        if found is None:
-            return checkpoint.Progress()
-        progress, states = found
-        self.model.load_state_dict(states["model"])
-        self.optimizer.load_state_dict(states["optimizer"])
-        self.lr_schedule.load_state_dict(states["lr_schedule"])
-        if states.get("loss"):
-            self.loss.load_state_dict(states["loss"])
+        found = checkpoint.load(self.job.folder, self.job.key)
+        progress, states = found or (checkpoint.Progress(), None)
+        if states is not None:
+            self.learner.load_state_dict(states)
+            determinism.restore_random_states(states["random"])
+        numerics = determinism.numerics_class(self.numerics)
+        if not progress.numerics or progress.numerics[-1][1] != numerics:
+            progress.numerics.append((len(progress.epochs), numerics))
         return progress
 
-    def run_epoch(self) -> str | None:
-        """Train and validate one epoch; return why training diverged, or None."""
+    def run_epoch(self) -> EpochRecord:
+        """Train and validate one epoch.
+
+        Raises:
+            Diverged: if the loss or a weight stopped being finite.
+        """
+        epoch, protocol = self.epoch, self.job.protocol
+        memory.reset_peak(self.device)
         began = time.perf_counter()
-        epoch, protocol = len(self.progress.epochs), self.job.protocol
-        self.loss.set_epoch(epoch, protocol.epochs)
-        self.model.train()
-        values = [
-            self._step(batch)
-            for batch in self.slices.batches(
-                self.table, epoch, protocol.batch_size, protocol.oversample_foreground
-            )
-        ]
-        train_loss = float(torch.stack(values).mean())
-        learning_rate = float(self.optimizer.param_groups[0]["lr"])
-        if not _finite(torch.stack(values)):
-            return f"the loss was not finite in epoch {epoch}"
-        if not all(_finite(weight.detach()) for weight in self.model.parameters()):
-            return f"a weight was not finite in epoch {epoch}"
-        val_dsc = self.validation.dsc(self.model)
-        if isinstance(self.lr_schedule, ReduceLROnPlateau):
-            self.lr_schedule.step(val_dsc)
-        else:
-            self.lr_schedule.step()
-        weights = self.loss.alpha_weights
-        self._record(
-            EpochRecord(
-                epoch=epoch,
-                train_loss=train_loss,
-                val_dsc=val_dsc,
-                learning_rate=learning_rate,
-                region_weight=weights[0] if weights else None,
-                boundary_weight=weights[1] if weights else None,
-                seconds=time.perf_counter() - began,
-            )
+        batches = self.slices.batches(self.table, epoch, protocol.batch_size, protocol.oversample_foreground)
+        train_loss = self.learner.train_epoch(epoch, batches)
+        learning_rate = self.learner.learning_rate
+        trained = time.perf_counter()
+        with record_function("lossbench.validation"):
+            val_dsc, scores = self._validate(epoch)
+        self.learner.end_epoch(val_dsc)
+        weights = self.learner.loss.alpha_weights
+        record = EpochRecord(
+            epoch=epoch,
+            train_loss=train_loss,
+            val_dsc=val_dsc,
+            learning_rate=learning_rate,
+            region_weight=weights[0] if weights else None,
+            boundary_weight=weights[1] if weights else None,
+            seconds=time.perf_counter() - began,
+            validation_seconds=time.perf_counter() - trained,
+            peak_bytes=memory.peak_bytes(self.device),
+            scores=scores,
         )
-        return None
+        self._advance(record)
+        return record
 
-    def _step(self, batch: Batch) -> Tensor:
-        images = batch.images.contiguous(memory_format=torch.channels_last)
-        with torch.autocast(self.device.type, self.autocast, enabled=self.autocast is not None):
-            logits = self.model(images)
-        value: Tensor = self.loss(logits, batch.labels, **batch.needs)
-        self.optimizer.zero_grad(set_to_none=True)
-        value.backward()  # type: ignore[no-untyped-call]
-        self.optimizer.step()
-        return value.detach()
+    def _validate(self, epoch: int) -> tuple[float, tuple[EpochScore, ...]]:
+        """Return the mean DSC over patients and classes, and the curves' points of this epoch."""
+        every = self.job.protocol.metrics_every
+        if every is not None and (epoch + 1) % every == 0:
+            scores = self.validation.epoch_scores(
+                self.validation.scores(self.learner.network, "validation", "last")
+            )
+        else:
+            scores = self.validation.class_dsc(self.learner.network)
+        dsc = [score.mean for score in scores if score.metric == "dsc"]
+        return sum(dsc) / len(dsc), tuple(scores)
 
-    def _record(self, record: EpochRecord) -> None:
+    def _advance(self, record: EpochRecord) -> None:
         progress = self.progress
         progress.epochs.append(record)
         if progress.best_val_dsc is None or record.val_dsc > progress.best_val_dsc:
             progress.best_epoch, progress.best_val_dsc = record.epoch, record.val_dsc
             progress.best_weights = {
-                name: value.detach().cpu().clone() for name, value in self.model.state_dict().items()
+                name: value.detach().cpu().clone() for name, value in self.learner.model.state_dict().items()
             }
-        states = {
-            "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "lr_schedule": self.lr_schedule.state_dict(),
-            "loss": self.loss.state_dict(),
-        }
-        checkpoint.save(self.job.folder, progress, states)
+        if time.monotonic() - self._saved_at >= self.job.checkpoint_seconds:
+            self.save()
+
+    def save(self) -> None:
+        """Write a checkpoint of the last epoch, unless there is one."""
+        if self._saved_epoch == self.epoch:
+            return
+        states = {**self.learner.state_dict(), "random": determinism.random_states()}
+        with record_function("lossbench.checkpoint"):
+            checkpoint.save(self.job.folder, self.job.key, self.progress, states)
+        self._saved_at, self._saved_epoch = time.monotonic(), self.epoch
 
     def finish(self) -> Finished:
         """Score the last and the best weights."""
-        assert self.progress.best_weights is not None
-        assert self.progress.best_val_dsc is not None
+        progress = self.progress
+        assert progress.best_weights is not None
+        assert progress.best_val_dsc is not None
         best_is_reported = self.job.protocol.checkpoint == "best_val_dsc"
-        last = self._scores("last", keep_predictions=not best_is_reported)
-        self.model.load_state_dict(self.progress.best_weights)
-        best = self._scores("best", keep_predictions=best_is_reported)
-        reason = (
-            collapse(self.progress.best_val_dsc, best)
-            if best_is_reported
-            else collapse(self.progress.epochs[-1].val_dsc, last)
-        )
-        return self._finished("done", reason, collapsed=reason is not None, scores=(*last, *best))
+        with record_function("lossbench.scoring"):
+            last = self._scores("last", keep=not best_is_reported)
+            self.learner.model.load_state_dict(progress.best_weights)
+            best = self._scores("best", keep=best_is_reported)
+        reported = progress.epochs[progress.best_epoch or 0] if best_is_reported else progress.epochs[-1]
+        reason = collapse(reported.val_dsc, best if best_is_reported else last)
+        return self._finished("done", reason, reported.epoch, scores=(*last, *best))
 
     def diverged(self, reason: str) -> Finished:
         """Return the outcome of a training that cannot go on."""
-        return self._finished("diverged", reason, collapsed=True, scores=())
+        return self._finished("diverged", reason, self.epoch, scores=())
 
-    def _scores(self, which: Checkpoint, keep_predictions: bool) -> list[CaseScore]:
-        found = self.validation.scores(self.model, "validation", which)
+    def _scores(self, which: Checkpoint, keep: bool) -> list[CaseScore]:
+        found = self.validation.scores(self.learner.network, "validation", which)
         if self._tests:
-            path = self.job.folder / PREDICTIONS_FILE if keep_predictions else None
-            found += self._evaluator(self.parts.test).scores(self.model, "test", which, path)
+            path = self.job.folder / PREDICTIONS_FILE if keep else None
+            found += self._evaluator(self.parts.test).scores(self.learner.network, "test", which, path)
+        if keep and self.job.keep_model:
+            self._keep_model(which)
         return found
+
+    def _keep_model(self, which: Checkpoint) -> None:
+        epoch = self.progress.best_epoch if which == "best" else self.epoch - 1
+        assert epoch is not None
+        stored = model_file.StoredModel(
+            key=self.job.key,
+            model=self.job.model,
+            options=self.job.model_options,
+            in_channels=len(self.dataset.channels),
+            n_classes=self.dataset.n_classes,
+            channels=self.dataset.channels,
+            classes=self.dataset.classes,
+            description=self.dataset.description,
+            precision=self.job.protocol.precision,
+            checkpoint=which,
+            epoch=epoch,
+            weights=self.learner.model.state_dict(),
+        )
+        model_file.save(self.job.folder / model_file.MODEL_FILE, stored)
 
     @property
     def _tests(self) -> bool:
         """Whether there are test cases and they may be opened."""
         return self.job.score_test and bool(self.parts.test)
 
-    def _evaluator(self, cases: tuple[str, ...]) -> CaseEvaluator:
-        return CaseEvaluator(self.dataset, self.dataset.cases_named(cases), self.device, self.autocast)
+    def _evaluator(self, cases: tuple[str, ...], storage: Storage = "mapped") -> CaseEvaluator:
+        return CaseEvaluator(
+            self.dataset, self.dataset.cases_named(cases), self.device, self.learner.autocast, storage
+        )
 
     def _finished(
         self,
         state: Literal["done", "diverged"],
         reason: str | None,
-        collapsed: bool,
+        epoch: int,
         scores: tuple[CaseScore, ...],
     ) -> Finished:
+        kept = {"predictions": PREDICTIONS_FILE} if self._tests else {}
+        if self.job.keep_model:
+            kept["model"] = model_file.MODEL_FILE
         return Finished(
             state=state,
             reason=reason,
-            collapsed=collapsed,
+            reason_epoch=None if reason is None else epoch,
+            collapsed=reason is not None,
             best_epoch=self.progress.best_epoch,
             best_val_dsc=self.progress.best_val_dsc,
             epochs=tuple(self.progress.epochs),
             scores=scores,
-            predictions=PREDICTIONS_FILE if self._tests and state == "done" else None,
+            artifacts=kept if state == "done" else {},
+            numerics=self._numerics_history(),
             seconds=sum(record.seconds for record in self.progress.epochs),
         )
 
-
-def collapse(val_dsc: float, scores: list[CaseScore]) -> str | None:
-    """Return why a model is no use, judged on validation cases only, or None.
-
-    Args:
-        val_dsc: Validation DSC at the reported checkpoint.
-        scores: Scores there; those of test cases are not looked at.
-    """
-    if val_dsc < COLLAPSED_DSC:
-        return f"validation DSC {val_dsc:.3f} is below {COLLAPSED_DSC}"
-    reasons: dict[str, set[str | None]] = {}
-    for score in scores:
-        if score.part == "validation" and score.metric == "dsc":
-            reasons.setdefault(score.case, set()).add(score.reason)
-    with_foreground = [found for found in reasons.values() if found & {None, "prediction empty"}]
-    missed = [found for found in with_foreground if found <= {"prediction empty", "both empty"}]
-    if len(missed) >= COLLAPSED_EMPTY_SHARE * len(with_foreground) > 0:
-        return (
-            f"{len(missed)} of {len(with_foreground)} validation cases with foreground were predicted empty"
-        )
-    return None
+    def _numerics_history(self) -> str:
+        (_, first), *later = self.progress.numerics
+        return "; ".join([first, *(f"from epoch {epoch}: {found}" for epoch, found in later)])
 
 
-def _optimizer(model: nn.Module, protocol: Protocol) -> torch.optim.Optimizer:
-    kinds: dict[str, type[torch.optim.Optimizer]] = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
-    return kinds[protocol.optimizer.name](model.parameters(), lr=protocol.optimizer.lr)  # type: ignore[call-arg]
-
-
-def _lr_schedule(optimizer: torch.optim.Optimizer, protocol: Protocol) -> LRScheduler:
-    schedule = protocol.lr_schedule
-    if isinstance(schedule, PlateauSchedule):
-        return ReduceLROnPlateau(optimizer, mode="max", factor=schedule.factor, patience=schedule.patience)
-    return ConstantLR(optimizer, factor=1.0)
-
-
-def _finite(values: Tensor) -> bool:
-    return bool(torch.isfinite(values).all())
+def _check_device(job: TrainingJob) -> None:
+    if job.protocol.precision == "tf32" and not job.device.startswith("cuda"):
+        raise InputError("protocol.precision tf32 needs a GPU; use float32 or bfloat16 on this device")

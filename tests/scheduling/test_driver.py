@@ -26,7 +26,7 @@ losses: [{label: CE, loss: ce}, {label: CE again, loss: ce}, {label: Dice, loss:
 """
 FINGERPRINT = "f" * 64
 RECORD = EpochRecord(0, 0.5, 0.6, 1e-3, None, None, 1.0)
-DONE = Finished("done", None, False, 0, 0.6, (RECORD,), (), None, 1.0)
+DONE = Finished("done", None, None, False, 0, 0.6, (RECORD,), (), {}, "float32", 1.0)
 
 
 @dataclass

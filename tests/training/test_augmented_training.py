@@ -27,29 +27,12 @@ protocol: {{augment: {augment}}}
 
 
 @pytest.fixture
-def job(prepared_discs, tmp_path) -> TrainingJob:
-    protocol = {"epochs": 3, "batch_size": 4, "augment": EVERYTHING, "oversample_foreground": 0.8}
-    return TrainingJob(
-        key="k" * 64,
-        prepared=prepared_discs.folder,
-        split=HoldoutSplit(test=2, validation=2),
-        fold=0,
-        seed=0,
-        loss=parse_loss("gdl + boundary"),
-        model="unet2d",
-        model_options={"base_channels": 4, "depth": 2},
-        protocol=Protocol.model_validate(protocol),
-        score_test=False,
-        folder=tmp_path / "trial",
-    )
+def job(with_protocol) -> TrainingJob:
+    changed = with_protocol(epochs=3, augment=EVERYTHING, oversample_foreground=0.8)
+    return replace(changed, loss=parse_loss("gdl + boundary"), score_test=False)
 
 
-def numbers(events):
-    finished = events[-1]
-    return [replace(record, seconds=0.0) for record in finished.epochs], finished.scores
-
-
-def test_interrupted_training_with_all_augmentations_resumes_bit_for_bit(job, tmp_path):
+def test_interrupted_training_with_all_augmentations_resumes_bit_for_bit(job, numbers, tmp_path):
     whole = list(train(job))
     interrupted = replace(job, folder=tmp_path / "interrupted")
     events = train(interrupted)
@@ -61,7 +44,7 @@ def test_interrupted_training_with_all_augmentations_resumes_bit_for_bit(job, tm
     assert numbers(resumed) == numbers(whole)
 
 
-def test_mapped_slices_train_to_the_same_bits(job, tmp_path):
+def test_mapped_slices_train_to_the_same_bits(job, numbers, tmp_path):
     memory, mapped = (
         list(train(replace(job, storage=storage, folder=tmp_path / storage)))
         for storage in ("memory", "mapped")

@@ -1,4 +1,4 @@
-"""One trial: repeatable, resumable, and honest about what went wrong."""
+"""One trial: what it yields, and that losses meet on equal terms."""
 
 from dataclasses import replace
 
@@ -6,43 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from harness.data.splits import HoldoutSplit
-from harness.losses import CombinedLoss, parse_loss
-from harness.training import checkpoint, trainer
-from harness.training.job import CaseScore, EpochRecord, Finished, Started, TrainingJob
-from harness.training.protocol import Protocol
-from harness.training.trainer import PREDICTIONS_FILE, collapse, train
-
-
-@pytest.fixture
-def job(prepared_discs, tmp_path) -> TrainingJob:
-    return TrainingJob(
-        key="k" * 64,
-        prepared=prepared_discs.folder,
-        split=HoldoutSplit(test=2, validation=2),
-        fold=0,
-        seed=0,
-        loss=parse_loss("gdl + boundary", {"schedule": "rebalance", "over": 1.0}),
-        model="unet2d",
-        model_options={"base_channels": 4, "depth": 2},
-        protocol=Protocol.model_validate(
-            {
-                "epochs": 4,
-                "batch_size": 4,
-                "optimizer": {"lr": 0.01},
-                "lr_schedule": {"name": "plateau", "patience": 1},
-            }
-        ),
-        score_test=True,
-        folder=tmp_path / "trial",
-    )
-
-
-def numbers(events):
-    """Everything that a trial stores but the clock."""
-    finished = events[-1]
-    curve = [replace(record, seconds=0.0) for record in finished.epochs]
-    return curve, finished.scores, finished.best_epoch, finished.best_val_dsc
+from harness.errors import InputError
+from harness.losses import parse_loss
+from harness.metrics import METRICS
+from harness.training import model_file, trainer
+from harness.training.job import EpochRecord, Finished, Started
+from harness.training.trainer import PREDICTIONS_FILE, train
+from tests.training.losses import StatefulSpec
 
 
 def test_a_trial_yields_its_epochs_and_scores_both_checkpoints(job, prepared_discs):
@@ -58,8 +28,9 @@ def test_a_trial_yields_its_epochs_and_scores_both_checkpoints(job, prepared_dis
         (part, checkpoint, metric)
         for part in ("validation", "test")
         for checkpoint in ("best", "last")
-        for metric in ("dsc", "hd", "hd95")
+        for metric in METRICS
     }
+    assert finished.artifacts == {"predictions": PREDICTIONS_FILE}
     with np.load(job.folder / PREDICTIONS_FILE) as masks:
         assert len(masks.files) == 2
         for name in masks.files:
@@ -68,33 +39,72 @@ def test_a_trial_yields_its_epochs_and_scores_both_checkpoints(job, prepared_dis
     assert not (job.folder / "checkpoint.pt").exists()
 
 
-def test_it_learns(job):
-    *_, finished = train(
-        replace(job, loss=parse_loss("dice + ce"), protocol=job.protocol.model_copy(update={"epochs": 25}))
+def test_every_epoch_tells_time_memory_and_the_dsc_of_every_class(job):
+    _, *epochs, finished = train(job)
+    for record in epochs:
+        assert 0 < record.validation_seconds < record.seconds
+        assert record.peak_bytes > 10 * 2**20
+        [score] = record.scores
+        assert (score.class_index, score.metric, score.undefined) == (1, "dsc", 0)
+        assert score.mean == record.val_dsc
+    best = [
+        score.imputed
+        for score in finished.scores
+        if (score.part, score.checkpoint, score.metric) == ("validation", "best", "dsc")
+    ]
+    assert finished.best_val_dsc == np.mean(best)
+
+
+def test_curves_of_every_metric_where_the_protocol_wants_them(with_protocol, job, numbers):
+    wanted = list(train(replace(with_protocol(metrics_every=2), folder=job.folder.with_name("wanted"))))
+    plain = list(train(job))
+    metrics = [{score.metric for score in record.scores} for record in numbers(wanted).epochs]
+    assert metrics == [{"dsc"}, set(METRICS), {"dsc"}, set(METRICS)]
+    assert [record.val_dsc for record in wanted[-1].epochs] == [r.val_dsc for r in plain[-1].epochs]
+    last = {score.metric: score for score in wanted[-1].epochs[-1].scores}
+    stored = [
+        score.imputed
+        for score in wanted[-1].scores
+        if (score.part, score.checkpoint, score.metric) == ("validation", "last", "hd95")
+    ]
+    assert last["hd95"].mean == np.mean(stored)
+    assert wanted[-1].scores == plain[-1].scores
+
+
+def test_it_learns(with_protocol, finish):
+    assert finish(replace(with_protocol(epochs=25), loss=parse_loss("dice + ce"))).best_val_dsc > 0.8
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"optimizer": {"name": "sgd", "lr": 0.05, "momentum": 0.9}, "lr_schedule": {"name": "poly"}},
+        {"optimizer": {"name": "adamw", "lr": 0.01}, "lr_schedule": {"name": "cosine", "floor": 0.01}},
+        {"accumulate": 3, "batch_size": 2, "clip_gradient": 1.0},
+        {"precision": "bfloat16"},
+        {"checkpoint": "last", "deterministic": False},
+    ],
+)
+def test_it_learns_under_every_kind_of_protocol(change, with_protocol, finish):
+    wanted = replace(with_protocol(epochs=20, **change), loss=parse_loss("dice + ce"), score_test=False)
+    assert finish(wanted).best_val_dsc > 0.7
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"deep_supervision": True}, {"norm": "batch"}, {"norm": "none", "activation": "relu"}],
+)
+def test_it_learns_with_every_kind_of_network(options, job, with_protocol, finish):
+    wanted = replace(
+        with_protocol(epochs=20),
+        loss=parse_loss("dice + ce"),
+        score_test=False,
+        model_options=job.model_options | options,
     )
-    assert finished.best_val_dsc > 0.8
+    assert finish(wanted).best_val_dsc > 0.7
 
 
-def test_same_job_same_bits(job, tmp_path):
-    first = list(train(job))
-    torch.rand(7)  # a generator in another state must not matter
-    second = list(train(replace(job, folder=tmp_path / "again")))
-    assert numbers(first) == numbers(second)
-
-
-def test_interrupted_trial_resumes_bit_for_bit(job, tmp_path):
-    whole = list(train(job))
-    interrupted = replace(job, folder=tmp_path / "interrupted")
-    events = train(interrupted)
-    for _ in range(3):  # started, two epochs
-        next(events)
-    events.close()
-    resumed = list(train(interrupted))
-    assert resumed[0].resumed_at == 2
-    assert numbers(resumed) == numbers(whole)
-
-
-def test_losses_start_from_the_same_weights(job, prepared_discs, monkeypatch):
+def test_losses_start_from_the_same_weights(job, monkeypatch):
     weights = []
     build = trainer.build_model
 
@@ -112,115 +122,75 @@ def test_losses_start_from_the_same_weights(job, prepared_discs, monkeypatch):
     assert any(not torch.equal(weights[0][name], weights[3][name]) for name in weights[0])
 
 
-class RunningMean(torch.nn.Module):
-    """A foreign loss with a state: it weighs each step by a running mean, and draws numbers when built."""
-
-    name, family, reference = "running_mean", "distribution", "none"
-    needs = frozenset({"spacing", "components"})
-
-    def __init__(self):
-        super().__init__()
-        self.ignore_label = None
-        self.register_buffer("mean", torch.rand(()) + 1)
-
-    def forward(self, logits, labels, *, spacing, components):
-        assert spacing.shape == (len(labels), 3)
-        assert components.shape == labels.shape
-        value = torch.nn.functional.cross_entropy(logits, labels)
-        if self.training:
-            self.mean.mul_(0.9).add_(0.1 * value.detach())
-        return value * self.mean
-
-
-class StatefulSpec:
-    """Stands for a parsed loss."""
-
-    def build(self, ignore_label=None):
-        return CombinedLoss([RunningMean()])
-
-
-def test_the_state_of_a_loss_survives_an_interruption(job, tmp_path):
-    stateful = replace(job, loss=StatefulSpec())
-    whole = list(train(stateful))
-    interrupted = replace(stateful, folder=tmp_path / "interrupted")
-    events = train(interrupted)
-    for _ in range(3):
-        next(events)
-    events.close()
-    saved = checkpoint.load(interrupted.folder)
-    assert saved is not None
-    assert saved[1]["loss"]["losses.0.mean"] != RunningMean().mean
-    assert numbers(list(train(interrupted))) == numbers(whole)
-
-
-def test_a_checkpoint_without_the_loss_is_taken_up(job):
-    events = train(job)
-    for _ in range(2):
-        next(events)
-    events.close()
-    progress, states = checkpoint.load(job.folder)
-    del states["loss"]
-    checkpoint.save(job.folder, progress, states)
-    started, *_, finished = train(job)
-    assert started.resumed_at == 1
-    assert finished.state == "done"
-
-
 def test_tuning_trials_never_open_test_cases(job, prepared_discs, monkeypatch):
     from harness.data.prepared import PreparedDataset
     from harness.data.splits import partition
 
     test = set(partition(job.split, prepared_discs.patients, job.seed).test)
     read = []
-    images = PreparedDataset.images
-    monkeypatch.setattr(
-        PreparedDataset, "images", lambda self, case: read.append(case.patient) or images(self, case)
-    )
+    for array in ("images", "labels", "truth"):
+        original = getattr(PreparedDataset, array)
+        monkeypatch.setattr(
+            PreparedDataset,
+            array,
+            lambda self, case, original=original: read.append(case.case) or original(self, case),
+        )
+    monkeypatch.setattr(PreparedDataset, "size", (32, 32))
     *_, finished = train(replace(job, score_test=False))
     assert read
     assert not test & set(read)
     assert {score.part for score in finished.scores} == {"validation"}
 
 
-def test_divergence_is_a_result_with_its_epoch(job):
-    protocol = job.protocol.model_copy(
-        update={"optimizer": job.protocol.optimizer.model_copy(update={"lr": 1e30})}
-    )
-    *_, finished = train(replace(job, protocol=protocol))
+def test_divergence_is_a_result_with_its_epoch(with_protocol, finish):
+    finished = finish(with_protocol(optimizer={"name": "adam", "lr": 1e30}))
     assert finished.state == "diverged"
     assert "not finite in epoch" in finished.reason
+    assert finished.reason_epoch == len(finished.epochs)
     assert finished.collapsed
     assert finished.scores == ()
+    assert finished.artifacts == {}
 
 
-def validation_scores(*reasons: str | None) -> list[CaseScore]:
-    return [
-        CaseScore(f"c{n}", "validation", "best", 1, "dsc", 0.5, 0.5, reason)
-        for n, reason in enumerate(reasons)
-    ]
+def test_a_collapse_is_told_with_the_epoch_of_the_reported_weights(with_protocol, finish):
+    still = {"optimizer": {"name": "sgd", "lr": 1e-12}, "epochs": 3}
+    best, last = (finish(with_protocol(checkpoint=kind, **still)) for kind in ("best_val_dsc", "last"))
+    if best.collapsed:  # the initial weights find the discs by chance, or do not
+        assert best.reason_epoch == best.best_epoch
+        assert last.reason_epoch == 2
+    nothing = finish(replace(with_protocol(epochs=2), loss=parse_loss("boundary")))
+    assert (nothing.reason is None) == (not nothing.collapsed) == (nothing.reason_epoch is None)
 
 
-def test_collapse_is_judged_on_validation_only():
-    assert collapse(0.04, validation_scores(None)) == "validation DSC 0.040 is below 0.05"
-    assert collapse(0.5, validation_scores(None, "prediction empty")) is None
-    assert collapse(0.5, validation_scores("prediction empty", "both empty")) == (
-        "1 of 1 validation cases with foreground were predicted empty"
-    )
-    on_test = [replace(score, part="test") for score in validation_scores("prediction empty")]
-    assert collapse(0.5, [*validation_scores(None), *on_test]) is None
-
-
-def test_learning_rate_drops_on_a_plateau(job):
-    flat = job.protocol.model_copy(
-        update={"epochs": 5, "optimizer": job.protocol.optimizer.model_copy(update={"lr": 1e-12})}
-    )
-    rates = [
-        event.learning_rate for event in train(replace(job, protocol=flat)) if isinstance(event, EpochRecord)
-    ]
+def test_learning_rate_drops_on_a_plateau(with_protocol):
+    flat = with_protocol(epochs=5, optimizer={"name": "adam", "lr": 1e-12})
+    rates = [event.learning_rate for event in train(flat) if isinstance(event, EpochRecord)]
     assert rates == pytest.approx([1e-12, 1e-12, 1e-12, 0.5e-12, 0.5e-12])
 
 
+def test_the_reported_weights_are_kept_on_request(job, with_protocol):
+    for checkpoint in ("best_val_dsc", "last"):
+        wanted = replace(with_protocol(checkpoint=checkpoint), keep_model=True)
+        *_, finished = train(wanted)
+        assert finished.artifacts["model"] == model_file.MODEL_FILE
+        stored = model_file.load(job.folder / model_file.MODEL_FILE)
+        assert stored.checkpoint == ("last" if checkpoint == "last" else "best")
+        assert stored.epoch == (3 if checkpoint == "last" else finished.best_epoch)
+        assert stored.description is not None
+        assert stored.description["name"] == "discs"
+        assert stored.classes == ("background", "disc")
+
+
+def test_precision_that_the_device_lacks_is_refused(with_protocol):
+    with pytest.raises(InputError, match=r"protocol\.precision tf32 needs a GPU"):
+        next(train(with_protocol(precision="tf32")))
+
+
+@pytest.mark.parametrize(
+    "change", [{}, {"compile": True}, {"precision": "tf32"}, {"precision": "bfloat16", "compile": True}]
+)
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU on this machine")
-def test_trains_on_a_gpu(job):
-    *_, finished = train(replace(job, device="cuda"))
+def test_trains_on_a_gpu(change, with_protocol, finish):
+    finished = finish(replace(with_protocol(**change), device="cuda"))
     assert finished.state == "done"
+    assert all(record.peak_bytes > 0 for record in finished.epochs)

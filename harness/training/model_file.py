@@ -80,7 +80,7 @@ def load(path: Path) -> StoredModel:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, EOFError, RuntimeError, ValueError, pickle.UnpicklingError):
-        raise InputError(f"model file {path.name!r} cannot be read: it is cut short, or no model file") from None
+        raise InputError(f"{path.name!r} cannot be read: it is cut short, or no model file") from None
     if not isinstance(content, dict) or content.pop("format", None) != _FORMAT:
         raise InputError(f"{path.name!r} is not a model file of this version of lossbench")
     tuples = {name: tuple(content[name]) for name in ("channels", "classes")}

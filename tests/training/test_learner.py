@@ -110,7 +110,10 @@ def test_several_heads_share_the_loss_with_halving_weights() -> None:
 @pytest.mark.parametrize(
     ("optimizer", "reference"),
     [
-        ({"name": "adam", "lr": 0.1, "weight_decay": 0.1}, lambda p: torch.optim.Adam(p, 0.1, weight_decay=0.1)),
+        (
+            {"name": "adam", "lr": 0.1, "weight_decay": 0.1},
+            lambda p: torch.optim.Adam(p, 0.1, weight_decay=0.1),
+        ),
         ({"name": "adamw", "lr": 0.1, "betas": [0.8, 0.9]}, lambda p: torch.optim.AdamW(p, 0.1, (0.8, 0.9))),
         (
             {"name": "sgd", "lr": 0.1},

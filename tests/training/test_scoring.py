@@ -35,7 +35,7 @@ def evaluator_of(tmp_path, manifest, storage="mapped"):
         ("size: [32, 32]", "size: [32, 32]"),
         ("size: [32, 32]", "size: [20, 24]"),  # cropped: discs lose voxels
         ("size: [32, 32]", "size: [48, 40]"),  # padded
-        ("size: [32, 32]", "size: [32, 32]\nresample: 1.5"),
+        ("size: [32, 32]", "size: [32, 32]\nresample: {inplane_mm: 1.5}"),
         ("labels: {0: 0, 1: 1}", "labels: {0: 0, 1: 1, 2: ignore}"),
     ],
 )

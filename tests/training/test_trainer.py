@@ -78,7 +78,7 @@ def test_it_learns(with_protocol, finish):
 @pytest.mark.parametrize(
     "change",
     [
-        {"optimizer": {"name": "sgd", "lr": 0.05, "momentum": 0.9}, "lr_schedule": {"name": "poly"}},
+        {"optimizer": {"name": "sgd", "lr": 0.2, "momentum": 0.5}, "lr_schedule": {"name": "poly"}},
         {"optimizer": {"name": "adamw", "lr": 0.01}, "lr_schedule": {"name": "cosine", "floor": 0.01}},
         {"accumulate": 3, "batch_size": 2, "clip_gradient": 1.0},
         {"precision": "bfloat16"},
@@ -96,7 +96,7 @@ def test_it_learns_under_every_kind_of_protocol(change, with_protocol, finish):
 )
 def test_it_learns_with_every_kind_of_network(options, job, with_protocol, finish):
     wanted = replace(
-        with_protocol(epochs=20),
+        with_protocol(epochs=25, optimizer={"name": "adam", "lr": 0.003}),
         loss=parse_loss("dice + ce"),
         score_test=False,
         model_options=job.model_options | options,

@@ -1,41 +1,17 @@
 """The 2D U-Net that every comparison trains unless the study says otherwise."""
 
 from itertools import pairwise
-from typing import Literal, get_args
+from typing import get_args
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from harness.models import MODELS
-
-Norm = Literal["instance", "batch", "none"]
-Activation = Literal["leaky_relu", "relu"]
-
-LEAKY_SLOPE = 0.01
-
-
-class InstanceNorm2d(nn.InstanceNorm2d):
-    """Instance normalisation that keeps the channels_last layout on the CPU.
-
-    Torch's own converts to NCHW and lets the next convolution convert back, which costs more than
-    channels_last gains. Instance normalisation is batch normalisation of one image at a time, and
-    that has a kernel for the layout: a training step of the 16-channel network (8 images of
-    128x128, one thread) takes 0.48 s instead of 0.85 s, with bf16 autocast 0.29 s instead of 0.46 s.
-    Other layouts and devices use torch's own.
-    """
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Normalise ``(B, C, H, W)`` over (H, W)."""
-        is_last = features.is_contiguous(memory_format=torch.channels_last) and not features.is_contiguous()
-        if not is_last or features.device.type != "cpu":
-            return super().forward(features)
-        return torch.cat(
-            [
-                F.batch_norm(image, None, None, self.weight, self.bias, training=True, eps=self.eps)
-                for image in torch.chunk(features, len(features))
-            ]
-        )
+from harness.models.blocks import LEAKY_SLOPE, Activation, Down, Norm, Up, double_conv, upsampling
+from harness.models.deep_supervision import SupervisionHeads, supervised_levels
+from harness.models.image_size import check_bottom, pad_to_multiple
+from harness.models.initialization import draw_he_weights
+from harness.models.options import check_at_least, check_flag, check_one_of
 
 
 @MODELS.register("unet2d")
@@ -49,18 +25,24 @@ class UNet2d(nn.Module):
     pixels, and the logits are cropped back.
 
     Weights are drawn from He's normal distribution (for the leaky slope where there is one); the
-    transposed convolutions and the head, which no nonlinearity follows, keep the variance of their
+    convolutions that go up and the heads, which no nonlinearity follows, keep the variance of their
     input; biases start at zero. Convolutions followed by a normalisation have no bias, since the
-    normalisation removes it.
+    normalisation removes it. With the same seed a network with deep supervision has the weights
+    of the one without, and those of its further heads.
 
     Args:
         in_channels: Number of image channels.
         n_classes: Number of classes including the background.
         base_channels: Channels of the first level, at least 1.
-        depth: Number of downsamplings, at least 1.
+        depth: Number of downsamplings, at least 1 (2 with deep supervision).
         norm: ``instance`` (affine), ``batch`` (running statistics) or ``none``.
         activation: ``leaky_relu`` (slope 0.01) or ``relu``.
         max_channels: Cap on the channels of a level; 16 times ``base_channels`` by default.
+        down: ``max_pool`` (2x2), or ``strided``: the first convolution of a level has stride 2.
+        up: ``transposed`` (2x2 transposed convolution) or ``nearest`` (pixels repeated, then a 3x3
+            convolution).
+        deep_supervision: Give logits at several levels in training mode, see
+            :mod:`harness.models.deep_supervision`.
 
     Raises:
         ValueError: if an option is out of range.
@@ -70,7 +52,7 @@ class UNet2d(nn.Module):
         Segmentation, MICCAI 2015, Figure 1. He et al.: Delving Deep into Rectifiers, ICCV 2015.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (a study file names them one by one)
         self,
         in_channels: int,
         n_classes: int,
@@ -80,117 +62,85 @@ class UNet2d(nn.Module):
         norm: Norm = "instance",
         activation: Activation = "leaky_relu",
         max_channels: int | None = None,
+        down: Down = "max_pool",
+        up: Up = "transposed",
+        deep_supervision: bool = False,
     ) -> None:
         super().__init__()
-        cap = 16 * base_channels if max_channels is None else max_channels
-        _check_options(base_channels, depth, norm, activation, cap)
+        _check_sizes(base_channels, depth, max_channels, deep_supervision)
+        _check_choices(norm=norm, activation=activation, down=down, up=up)
         self.depth = depth
         self.norm = norm
+        cap = 16 * base_channels if max_channels is None else max_channels
         channels = [min(base_channels * 2**level, cap) for level in range(depth + 1)]
         pairs = list(pairwise(channels))
 
-        self.pool = nn.MaxPool2d(2)
+        self.pool = nn.MaxPool2d(2) if down == "max_pool" else nn.Identity()
+        stride = 1 if down == "max_pool" else 2
         self.encoder = nn.ModuleList(
-            [_double_conv(in_channels, channels[0], norm, activation)]
-            + [_double_conv(upper, lower, norm, activation) for upper, lower in pairs]
+            [double_conv(in_channels, channels[0], norm, activation)]
+            + [double_conv(upper, lower, norm, activation, stride) for upper, lower in pairs]
         )
-        self.up = nn.ModuleList(
-            nn.ConvTranspose2d(lower, upper, kernel_size=2, stride=2) for upper, lower in reversed(pairs)
-        )
+        self.up = nn.ModuleList(upsampling(lower, upper, up) for upper, lower in reversed(pairs))
         self.decoder = nn.ModuleList(
-            _double_conv(2 * upper, upper, norm, activation) for upper, _ in reversed(pairs)
+            double_conv(2 * upper, upper, norm, activation) for upper, _ in reversed(pairs)
         )
         self.head = nn.Conv2d(channels[0], n_classes, kernel_size=1)
-        self._draw_weights(activation)
+        slope = LEAKY_SLOPE if activation == "leaky_relu" else 0.0
+        draw_he_weights(self, slope, linear={self.head, *self.up.modules()})
 
-    def forward(self, image: Tensor) -> Tensor:
+        # Drawn last: the weights above are those of a network without deep supervision.
+        levels = supervised_levels(depth) if deep_supervision else ()
+        self.further_heads = SupervisionHeads(channels, levels, n_classes)
+
+    def forward(self, image: Tensor) -> Tensor | tuple[Tensor, ...]:
         """Return logits ``(B, n_classes, H, W)`` of images ``(B, in_channels, H, W)``.
+
+        With deep supervision and in training mode, a tuple of such logits, the finest first.
 
         Raises:
             ValueError: if the image is so small that the deepest level has too few pixels to be
                 normalised.
         """
-        height, width = image.shape[-2:]
-        padded, (top, left) = self._pad(image)
-        self._check_bottleneck(padded, height, width)
+        padded, frame = pad_to_multiple(image, 2**self.depth)
+        check_bottom(padded, frame, self.depth, self.norm, self.training)
 
         skips: list[Tensor] = []
         features = self.encoder[0](padded)
         for block in self.encoder[1:]:
             skips.append(features)
             features = block(self.pool(features))
+        decoded: list[Tensor] = []
         for up, block in zip(self.up, self.decoder, strict=True):
             features = block(torch.cat([skips.pop(), up(features)], dim=1))
-        logits: Tensor = self.head(features)
-        return logits[..., top : top + height, left : left + width]
-
-    def _pad(self, image: Tensor) -> tuple[Tensor, tuple[int, int]]:
-        """Pad both sides to multiples of ``2**depth``; return the image and where it starts."""
-        rows, columns = (-side % 2**self.depth for side in image.shape[-2:])
-        if rows == columns == 0:
-            return image, (0, 0)
-        top, left = rows // 2, columns // 2
-        return F.pad(image, (left, columns - left, top, rows - top), mode="replicate"), (top, left)
-
-    def _check_bottleneck(self, padded: Tensor, height: int, width: int) -> None:
-        """Refuse maps whose normalisation would be a division of zero by zero."""
-        pixels = (padded.shape[-2] >> self.depth) * (padded.shape[-1] >> self.depth)
-        values = {
-            "instance": pixels,
-            "batch": pixels * padded.shape[0] if self.training else 2,
-            "none": 2,
-        }[self.norm]
-        if values < 2:
-            raise ValueError(
-                f"an image of {height}x{width} pixels leaves one value per channel after {self.depth} "
-                f"downsamplings, which {self.norm} norm cannot normalise; lower 'depth', use larger images "
-                f"or norm 'none'"
-            )
-
-    def _draw_weights(self, activation: Activation) -> None:
-        """He initialisation, in the order of :meth:`modules`."""
-        slope = LEAKY_SLOPE if activation == "leaky_relu" else 0.0
-        for module in self.modules():
-            if isinstance(module, nn.ConvTranspose2d):
-                # Kernel equals stride: each output pixel sees one tap of every input channel.
-                nn.init.normal_(module.weight, std=module.in_channels**-0.5)
-            elif isinstance(module, nn.Conv2d):
-                nonlinearity: Literal["linear", "leaky_relu"] = (
-                    "linear" if module is self.head else "leaky_relu"
-                )
-                nn.init.kaiming_normal_(module.weight, a=slope, nonlinearity=nonlinearity)
-            if isinstance(module, nn.Conv2d | nn.ConvTranspose2d) and module.bias is not None:
-                nn.init.zeros_(module.bias)
+            decoded.insert(0, features)
+        logits = frame.crop(self.head(features))
+        if not (self.training and self.further_heads.levels):
+            return logits
+        return (logits, *(frame.crop(further) for further in self.further_heads(decoded)))
 
 
-def _check_options(base_channels: int, depth: int, norm: str, activation: str, max_channels: int) -> None:
+def _check_sizes(base_channels: int, depth: int, max_channels: int | None, deep_supervision: bool) -> None:
     """Raise ``ValueError`` with a sentence about the first option that is out of range."""
-    for option, value in (("base_channels", base_channels), ("depth", depth)):
-        if value < 1:
-            raise ValueError(f"unet2d option {option!r} must be at least 1 (got {value})")
-    if max_channels < base_channels:
+    check_at_least("unet2d", "base_channels", base_channels, 1)
+    check_at_least("unet2d", "depth", depth, 1)
+    if max_channels is not None:
+        check_at_least("unet2d", "max_channels", max_channels, 1)
+        if max_channels < base_channels:
+            raise ValueError(
+                f"unet2d option 'max_channels' must be at least base_channels={base_channels} "
+                f"(got {max_channels})"
+            )
+    check_flag("unet2d", "deep_supervision", deep_supervision)
+    if deep_supervision and depth < 2:
         raise ValueError(
-            f"unet2d option 'max_channels' must be at least base_channels={base_channels} "
-            f"(got {max_channels})"
+            f"unet2d option 'deep_supervision' needs a depth of at least 2 (got {depth}); "
+            f"raise 'depth' or leave it out"
         )
-    if norm not in get_args(Norm):
-        raise ValueError(f"unet2d option 'norm' must be one of {', '.join(get_args(Norm))} (got {norm!r})")
-    if activation not in get_args(Activation):
-        choices = ", ".join(get_args(Activation))
-        raise ValueError(f"unet2d option 'activation' must be one of {choices} (got {activation!r})")
 
 
-def _double_conv(in_channels: int, out_channels: int, norm: Norm, activation: Activation) -> nn.Sequential:
-    """Return (3x3 convolution, normalisation, activation) twice."""
-    layers: list[nn.Module] = []
-    for channels in (in_channels, out_channels):
-        layers.append(nn.Conv2d(channels, out_channels, kernel_size=3, padding=1, bias=norm == "none"))
-        if norm == "instance":
-            layers.append(InstanceNorm2d(out_channels, affine=True))
-        elif norm == "batch":
-            layers.append(nn.BatchNorm2d(out_channels))
-        if activation == "leaky_relu":
-            layers.append(nn.LeakyReLU(LEAKY_SLOPE, inplace=True))
-        else:
-            layers.append(nn.ReLU(inplace=True))
-    return nn.Sequential(*layers)
+def _check_choices(**chosen: str) -> None:
+    """Raise ``ValueError`` with a sentence about the first option that is none of its choices."""
+    choices = {"norm": Norm, "activation": Activation, "down": Down, "up": Up}
+    for option, value in chosen.items():
+        check_one_of("unet2d", option, value, get_args(choices[option]))

@@ -25,6 +25,8 @@ def make_repeatable(job: TrainingJob) -> None:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.set_num_threads(job.threads)
     torch.use_deterministic_algorithms(deterministic)
+    # Deterministic mode fills every new tensor with NaN before an operation overwrites it: a tenth of a step.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = not deterministic
     # torch's own default is tf32 for convolutions: ten bits of mantissa where float32 was asked for.
     products = "tf32" if job.protocol.precision == "tf32" else "ieee"

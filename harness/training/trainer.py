@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Literal
 
 import torch
@@ -193,12 +194,19 @@ class _Training:
         assert progress.best_val_dsc is not None
         best_is_reported = self.job.protocol.checkpoint == "best_val_dsc"
         with record_function("lossbench.scoring"):
-            last = self._scores("last", keep=not best_is_reported)
-            self.learner.model.load_state_dict(progress.best_weights)
-            best = self._scores("best", keep=best_is_reported)
+            last = self._scores("last", keep=not best_is_reported or self._best_is_last)
+            if self._best_is_last:
+                best = [replace(score, checkpoint="best") for score in last]
+            else:
+                self.learner.model.load_state_dict(progress.best_weights)
+                best = self._scores("best", keep=best_is_reported)
         reported = progress.epochs[progress.best_epoch or 0] if best_is_reported else progress.epochs[-1]
         reason = collapse(reported.val_dsc, best if best_is_reported else last)
         return self._finished("done", reason, reported.epoch, scores=(*last, *best))
+
+    @property
+    def _best_is_last(self) -> bool:
+        return self.progress.best_epoch == self.epoch - 1
 
     def diverged(self, reason: str) -> Finished:
         """Return the outcome of a training that cannot go on."""
@@ -210,11 +218,12 @@ class _Training:
             path = self.job.folder / PREDICTIONS_FILE if keep else None
             found += self._evaluator(self.parts.test).scores(self.learner.network, "test", which, path)
         if keep and self.job.keep_model:
-            self._keep_model(which)
+            self._keep_model()
         return found
 
-    def _keep_model(self, which: Checkpoint) -> None:
-        epoch = self.progress.best_epoch if which == "best" else self.epoch - 1
+    def _keep_model(self) -> None:
+        best_is_reported = self.job.protocol.checkpoint == "best_val_dsc"
+        epoch = self.progress.best_epoch if best_is_reported else self.epoch - 1
         assert epoch is not None
         stored = model_file.StoredModel(
             key=self.job.key,
@@ -226,7 +235,7 @@ class _Training:
             classes=self.dataset.classes,
             description=self.dataset.description,
             precision=self.job.protocol.precision,
-            checkpoint=which,
+            checkpoint="best" if best_is_reported else "last",
             epoch=epoch,
             weights=self.learner.model.state_dict(),
         )

@@ -6,7 +6,7 @@ from torch import nn
 
 from harness.errors import InputError
 from harness.models import MODELS, build_model
-from harness.models.unet import InstanceNorm2d
+from harness.models.blocks import InstanceNorm2d
 
 
 def small(**options: object) -> nn.Module:
@@ -15,7 +15,14 @@ def small(**options: object) -> nn.Module:
 
 
 def expected_parameters(
-    in_channels: int, n_classes: int, base: int, depth: int, *, normalised: bool, cap: int | None = None
+    in_channels: int,
+    n_classes: int,
+    base: int,
+    depth: int,
+    *,
+    normalised: bool,
+    cap: int | None = None,
+    up_taps: int = 4,
 ) -> int:
     """Closed form: 9 weights a pair of channels, 2 affine numbers (or 1 bias) a channel."""
     channels = [min(base * 2**level, cap or 16 * base) for level in range(depth + 1)]
@@ -27,7 +34,7 @@ def expected_parameters(
     total = double(in_channels, channels[0]) + channels[0] * n_classes + n_classes
     for upper, lower in pairwise(channels):
         total += double(upper, lower)  # down
-        total += 4 * lower * upper + upper  # transposed convolution
+        total += up_taps * lower * upper + upper  # 2x2 transposed, or 3x3 after nearest
         total += double(2 * upper, upper)  # up, after the skip is joined
     return total
 
@@ -74,6 +81,48 @@ def test_channels_are_capped() -> None:
     model = small(depth=3, max_channels=8)
     count = sum(p.numel() for p in model.parameters())
     assert count == expected_parameters(2, 3, 4, 3, normalised=True, cap=8)
+
+
+@pytest.mark.parametrize("down", ["max_pool", "strided"])
+@pytest.mark.parametrize(("up", "taps"), [("transposed", 4), ("nearest", 9)])
+def test_ways_down_and_up_change_the_count_only_where_the_kernel_differs(
+    down: str, up: str, taps: int
+) -> None:
+    model = small(depth=3, down=down, up=up)
+    count = sum(p.numel() for p in model.parameters())
+    assert count == expected_parameters(2, 3, 4, 3, normalised=True, up_taps=taps)
+
+
+def test_strided_replaces_pooling_and_nearest_the_transposed_convolutions() -> None:
+    modules = list(small(depth=3, down="strided", up="nearest").modules())
+    assert sum(isinstance(m, nn.Conv2d) and m.stride == (2, 2) for m in modules) == 3
+    assert sum(isinstance(m, nn.Upsample) and m.mode == "nearest" for m in modules) == 3
+    assert not any(isinstance(m, nn.MaxPool2d | nn.ConvTranspose2d) for m in modules)
+
+
+@pytest.mark.parametrize("down", ["max_pool", "strided"])
+@pytest.mark.parametrize("up", ["transposed", "nearest"])
+def test_every_way_down_and_up_takes_any_size(down: str, up: str) -> None:
+    logits = small(down=down, up=up, norm="none")(torch.randn(1, 2, 13, 18))
+    assert logits.shape == (1, 3, 13, 18)
+    assert torch.isfinite(logits).all()
+
+
+def test_a_stored_network_still_fits_and_a_seed_still_draws_it() -> None:
+    """Names, order of the draws and draws of seed 7, written down from an earlier version."""
+    state = small().state_dict()
+    first = {
+        "encoder.0.0.weight": -0.209114,
+        "encoder.1.3.weight": 0.250685,
+        "encoder.2.3.weight": -0.052445,
+        "up.0.weight": 0.719147,
+        "up.1.weight": -0.375166,
+        "decoder.0.0.weight": 0.048163,
+        "decoder.1.3.weight": 0.085425,
+        "head.weight": -0.150289,
+    }
+    for name, value in first.items():
+        assert state[name].flatten()[0].item() == pytest.approx(value, abs=2e-6), name
 
 
 @pytest.mark.parametrize("norm", ["instance", "batch", "none"])
@@ -167,6 +216,11 @@ def test_tiny_images_work_where_nothing_is_divided_by_zero() -> None:
         ({"in_chans": 3, "zzz": 1}, "no option 'in_chans'"),
         ({"base_channels": 0}, r"'base_channels' must be at least 1 \(got 0\)"),
         ({"depth": 0}, r"'depth' must be at least 1 \(got 0\)"),
+        ({"depth": 2.5}, r"'depth' must be a whole number \(got 2.5\)"),
+        ({"base_channels": "32"}, r"'base_channels' must be a whole number \(got '32'\)"),
+        ({"depth": True}, r"'depth' must be a whole number \(got True\)"),
+        ({"down": "average"}, r"'down' must be one of max_pool, strided \(got 'average'\)"),
+        ({"up": ["nearest"]}, r"'up' must be one of transposed, nearest \(got \['nearest'\]\)"),
         ({"norm": "layer"}, r"'norm' must be one of instance, batch, none \(got 'layer'\)"),
         ({"activation": "gelu"}, r"'activation' must be one of leaky_relu, relu \(got 'gelu'\)"),
         ({"base_channels": 16, "max_channels": 8}, r"'max_channels' must be at least base_channels=16"),

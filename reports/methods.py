@@ -9,7 +9,18 @@ from reports.tables.notes import checkpoint_note, listing, undefined_note
 
 def methods(results: StudyResults) -> list[str]:
     """Return the paragraphs of the methods section."""
-    return [_design(results), _training(results), _evaluation(results)]
+    if not results.trained:
+        return [_scored_only(results), _evaluation(results)]
+    return [_design(results), _training(results), f"{_evaluation(results)} {_failed_runs()}"]
+
+
+def _scored_only(results: StudyResults) -> str:
+    patients = results.cases.groupby("dataset")["patient"].nunique()
+    names = listing([f"{results.titles[name]} ({patients[name]} patients)" for name in results.datasets])
+    return (
+        f"We scored the predictions of {listing(results.external)} on {names}. {checkpoint_note(results)} "
+        "The seed tells apart several trainings of one network."
+    )
 
 
 def _design(results: StudyResults) -> str:
@@ -109,7 +120,13 @@ def _evaluation(results: StudyResults) -> str:
         f"{names} were computed per case and class on the restacked volume with its physical spacing; "
         f"results are those of the {part} patients. The patient is the unit: its value is the mean over its "
         "cases and foreground classes. A run is one loss with one seed, all folds together. "
-        f"{undefined_note(results, results.datasets)} A run counts as diverged when the loss or a weight "
+        f"{undefined_note(results, results.datasets)}"
+    )
+
+
+def _failed_runs() -> str:
+    return (
+        "A run counts as diverged when the loss or a weight "
         "stops being finite, and as collapsed when its validation DSC at the reported checkpoint is below "
         "0.05 or at least 95 % of the validation cases with foreground are predicted empty. No run is "
         "repeated with another seed."

@@ -31,6 +31,7 @@ def record(key: str, label: str, purpose: str = "study") -> TrialRecord:
 def outcome(value: float | None) -> Outcome:
     score = {"case": "a1", "part": "test", "checkpoint": "best", "class_index": 2, "metric": "hd"}
     epoch = {"epoch": 0, "train_loss": 1.0, "val_dsc": 0.5, "learning_rate": 0.1, "seconds": 2.0}
+    curve = {"epoch": 0, "class_index": 2, "metric": "hd", "mean": 4.5, "undefined": 1}
     return Outcome(
         state="done",
         collapsed=value is None,
@@ -38,7 +39,14 @@ def outcome(value: float | None) -> Outcome:
         best_epoch=0,
         best_val_dsc=0.5,
         seconds=2.0,
-        epochs=[epoch | {"region_weight": None, "boundary_weight": None}],
+        epochs=[
+            epoch
+            | {"region_weight": None, "boundary_weight": None}
+            | {"validation_seconds": 0.5, "peak_bytes": 3 * 2**30}
+        ],
+        epoch_scores=[curve],
+        reason_epoch=0 if value is None else None,
+        numerics="cpu, float32",
         scores=[
             score
             | {"value": value, "imputed": 70.0 if value is None else value}
@@ -128,3 +136,24 @@ def test_frames_of_a_study_without_scores_are_empty_but_typed(database: Database
     TrialStore(database, "test").register_study("empty", "", {})
     for frame in (frames.scores, frames.curves, frames.trials, frames.cases, frames.artifacts, frames.looks):
         assert len(frame(database, "empty")) == 0
+
+
+def test_curves_of_every_class_name_class_and_metric(database: Database) -> None:
+    curves = frames.class_curves(database, "s")
+    assert curves["label"].tolist() == ["CE", "Dice"]
+    first = curves.iloc[0]
+    assert (first["class_name"], first["metric"], first["mean"], first["undefined"]) == ("other", "hd", 4.5, 1)
+
+
+def test_memory_beyond_two_gibibytes_is_kept(database: Database) -> None:
+    curves = frames.curves(database, "s")
+    assert curves["peak_bytes"].tolist() == [3 * 2**30] * 2
+    assert curves["validation_seconds"].tolist() == [0.5] * 2
+
+
+def test_trials_tell_when_they_went_wrong_and_on_what_numerics(database: Database) -> None:
+    trials = frames.trials(database, "s").set_index("key")
+    assert trials.loc["two", "reason_epoch"] == 0
+    assert pd.isna(trials.loc["one", "reason_epoch"])
+    assert trials.loc["one", "numerics"] == "cpu, float32"
+    assert frames.metrics(database)["description"].isna().all()

@@ -21,7 +21,7 @@ from harness.store.database import (
 )
 from harness.store.datasets import DatasetRecord, register_dataset
 from harness.store.ownership import new_owner, owner_is_gone
-from harness.store.schema import Base, EpochRow, ScoreRow, TrialRow
+from harness.store.schema import Base, EpochRow, EpochScoreRow, ScoreRow, TrialRow
 from harness.store.summaries import failures, trial_counts
 from harness.store.trials import Outcome, TrialRecord, TrialStore
 
@@ -35,7 +35,14 @@ DATASET = DatasetRecord(
 TRIAL = TrialRecord(
     "k1", "f" * 64, "set", "CE", "ce", "distribution", {"name": "ce"}, 0, 0, "study", {"seed": 0}
 )
-METRIC = {"name": "dsc", "version": 1, "title": "DSC", "unit": "", "direction": "higher"}
+METRIC = {
+    "name": "dsc",
+    "version": 1,
+    "title": "DSC",
+    "unit": "",
+    "direction": "higher",
+    "description": "Dice similarity coefficient.",
+}
 SCORE = {
     "case": "c1",
     "metric": "dsc",
@@ -92,6 +99,16 @@ def test_a_wrong_score_leaves_nothing_of_the_result(store):
         store.finish("k1", replace(OUTCOME, scores=[SCORE, {**SCORE, "case": "nobody"}]))
     assert store.result("k1")[0] == "running"
     assert rows(store, EpochRow) == []
+
+
+def test_a_curve_of_a_class_belongs_to_an_epoch_of_the_trial(store):
+    point = {"epoch": 0, "class_index": 1, "metric": "dsc", "mean": 0.4, "undefined": 0}
+    store.claim("k1")
+    with pytest.raises(Exception, match="FOREIGN KEY"):
+        store.finish("k1", replace(OUTCOME, epoch_scores=[{**point, "epoch": 7}]))
+    assert store.finish("k1", replace(OUTCOME, epoch_scores=[point]))
+    [row] = rows(store, EpochScoreRow)
+    assert (row.mean, row.undefined) == (0.4, 0)
 
 
 def test_undefined_value_without_reason_is_refused_by_the_database(store):

@@ -11,6 +11,7 @@ import pandas as pd
 from harness.errors import InputError
 from harness.store import frames
 from harness.store.database import Database
+from harness.store.external import EXTERNAL
 from harness.store.privacy import without_paths
 from harness.store.schema import FINAL_STATES
 from reports.aggregate import patient_values, run_states, run_values
@@ -99,7 +100,7 @@ class StudyResults:
     @cached_property
     def runs(self) -> pd.DataFrame:
         """State of every run."""
-        return run_states(self.trials, pd.Series(self.folds))
+        return _run_states(self.trials, self.folds)
 
     @cached_property
     def patients(self) -> pd.DataFrame:
@@ -120,6 +121,16 @@ class StudyResults:
     def labels(self) -> tuple[str, ...]:
         """Labels of the losses, in order."""
         return tuple(loss.label for loss in self.losses)
+
+    @property
+    def external(self) -> list[str]:
+        """Labels of the networks whose predictions were made elsewhere."""
+        return [loss.label for loss in self.losses if loss.family == EXTERNAL]
+
+    @property
+    def trained(self) -> bool:
+        """Whether anything was trained for this study."""
+        return len(self.external) < len(self.losses)
 
     @property
     def simulated(self) -> bool:
@@ -163,7 +174,7 @@ def load_results(database: Database, study: str, prepared: Path, artifacts: Path
     progress = _progress(own, document.resolved, folds)
     part = _part(document.resolved, progress, peek)
     checkpoint = _checkpoint(document.resolved)
-    complete = run_states(own, pd.Series(folds)).query("scored")
+    complete = _run_states(own, folds).query("scored")
     return StudyResults(
         document=document,
         losses=_loss_order(trials, document.resolved),
@@ -183,6 +194,16 @@ def load_results(database: Database, study: str, prepared: Path, artifacts: Path
         prepared=prepared,
         artifact_root=artifacts,
     )
+
+
+def _run_states(own: pd.DataFrame, folds: Mapping[str, int]) -> pd.DataFrame:
+    """Return the state of every run; predictions made elsewhere are whole, however many folds others have."""
+    external = own["family"] == EXTERNAL
+    parts = [
+        run_states(own[~external], pd.Series(folds)),
+        run_states(own[external], pd.Series(dict.fromkeys(folds, 1))),
+    ]
+    return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
 
 
 def _shown(scores: pd.DataFrame, part: Part, checkpoint: str, complete: pd.DataFrame) -> pd.DataFrame:
@@ -206,9 +227,9 @@ def _checkpoint(resolved: Mapping[str, Any]) -> Literal["best", "last"]:
 
 
 def _split(trials: pd.DataFrame, dataset: str) -> Mapping[str, Any]:
-    """The split, from the canonical form of any of the dataset's trials."""
-    found: Mapping[str, Any] = trials.loc[trials["dataset"] == dataset, "canonical"].iloc[0].get("split", {})
-    return found
+    """The split, from the canonical form of any of the dataset's trials that were trained."""
+    forms = trials.loc[trials["dataset"] == dataset, "canonical"]
+    return next((form["split"] for form in forms if "split" in form), {})
 
 
 def _folds(split: Mapping[str, Any]) -> int:
@@ -219,8 +240,9 @@ def _progress(own: pd.DataFrame, resolved: Mapping[str, Any], folds: Mapping[str
     runs = int(resolved.get("seeds", 1)) * len(resolved.get("losses", ()))
     unseen = max(0, len(resolved.get("datasets", ())) - len(folds))
     planned = runs * (sum(folds.values()) + unseen)
+    external = int((own["family"] == EXTERNAL).sum())
     return Progress(
-        planned=max(planned, len(own)),
+        planned=max(planned, len(own) - external) + external,
         finished=int(own["state"].isin(FINAL_STATES).sum()),
         failed=int((own["state"] == "failed").sum()),
     )

@@ -14,6 +14,8 @@ from harness.cli import (
     data_commands,
     db_commands,
     loss_commands,
+    predict_commands,
+    score_commands,
     study_commands,
 )
 from harness.cli.output import stderr
@@ -32,6 +34,8 @@ study_commands.add_to(app)
 loss_commands.add_to(app)
 catalogue_commands.add_to(app)
 bench_commands.add_to(app)
+score_commands.add_to(app)
+predict_commands.add_to(app)
 app.add_typer(data_commands.app, name="data", help="Look at, check, prepare and simulate datasets.")
 app.add_typer(db_commands.app, name="db", help="Look after the results database.")
 

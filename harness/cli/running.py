@@ -21,7 +21,6 @@ from harness.cli.preparation import (
 )
 from harness.data.splits import folds
 from harness.data.storage import Storage
-from harness.errors import InputError
 from harness.metrics import METRICS
 from harness.scheduling.driver import Driver, DriverOptions, Folders, Summary, record_of
 from harness.scheduling.executor import Executor, InlineExecutor
@@ -50,7 +49,9 @@ class RunOptions:
 def run_study(name: str, overrides: tuple[str, ...], home: Home, data: Path, options: RunOptions) -> Summary:
     """Train what the study still lacks and return what was done."""
     study, folder = load_study(name, overrides)
-    device = _device(options.device)
+    from harness.training.prediction import choose_device
+
+    device = choose_device(options.device).type
     open_if_there(home.database_url)  # a database of another version is refused before data is prepared
     ready = prepare_study(study, folder, home, data)
     check_augmented(study, ready)
@@ -126,17 +127,6 @@ def _source(study: Study, ready: list[ReadyDataset], database: Database) -> Tria
         ]
     # Searches first: otherwise the winners' trials come last and workers wait for them.
     return JoinedSources([*sources, PlanSource(fixed_trials(study, datasets))])
-
-
-def _device(wanted: str) -> str:
-    import torch
-
-    if wanted not in {"auto", "cpu", "cuda"}:
-        raise InputError(f"unknown device {wanted!r}; use auto, cpu or cuda")
-    available = torch.cuda.is_available()
-    if wanted == "cuda" and not available:
-        raise InputError("device 'cuda' was asked for, but torch finds no GPU; use --device cpu")
-    return "cuda" if available and wanted != "cpu" else "cpu"
 
 
 @contextmanager

@@ -57,6 +57,27 @@ class CaseFiles:
 
 
 @dataclass(frozen=True)
+class ImageFiles:
+    """Where the images of a case lie that has no labels.
+
+    Attributes:
+        case: Its name.
+        channels: As in :class:`CaseFiles`.
+        mask: Region used for intensity normalisation, where the channels need it.
+    """
+
+    case: str
+    channels: tuple[Path, ...]
+    mask: Path | None = None
+
+    @property
+    def by_kind(self) -> tuple[tuple[str, Path], ...]:
+        """Every file of the case with what it is: image or mask; images first."""
+        masks = (self.mask,) if self.mask else ()
+        return (*(("image", path) for path in self.channels), *(("mask", path) for path in masks))
+
+
+@dataclass(frozen=True)
 class Case:
     """One decoded case as a stack of slices.
 

@@ -25,7 +25,6 @@ from harness.data.checks.examine import digest
 from harness.data.description import DatasetDescription
 from harness.data.findings import Finding, refuse_errors
 from harness.data.layouts import find_cases
-from harness.data.normalise import fit, normalise, resample_images, resample_labels, resampled_grid
 from harness.data.parallel import run_each
 from harness.data.prepared import (
     INDEX,
@@ -36,10 +35,14 @@ from harness.data.prepared import (
     open_prepared,
     save_array,
 )
+from harness.data.slices import image_slices, label_slices, slice_grid
 from harness.data.source_digest import SourceDigests
 
 CACHE_VERSION = 2
 """Part of every fingerprint: raise it when preparing writes other arrays from the same files."""
+
+_NAMES_CASES = {"folders", "split", "splits", "accept"}
+"""Keys that hold names of patients or folders and do not move a voxel: model files go without them."""
 
 Progress = Callable[[int, int], None]
 """``(cases done, cases in all)``."""
@@ -210,17 +213,9 @@ def _prepare_case(
 def _write_case(
     folder: Path, position: int, files: CaseFiles, case: Case, description: DatasetDescription
 ) -> PreparedCase:
-    slices, *inplane = case.spacing
-    grid = case.labels.shape[1:]
-    if description.resample is not None:
-        wanted = description.resample.rows_columns
-        grid = resampled_grid(grid, (inplane[0], inplane[1]), wanted)
-        inplane = [
-            length * old / new for length, old, new in zip(inplane, case.labels.shape[1:], grid, strict=True)
-        ]
-    image = fit(resample_images(normalise(case, description), grid), description.size)
-    labels = fit(resample_labels(case.labels, grid), description.size)
-    arrays: list[NDArray[Any]] = [np.ascontiguousarray(image.swapaxes(0, 1)), labels, case.labels]
+    grid = slice_grid(case, description)
+    images, labels = image_slices(case, description), label_slices(case, description)
+    arrays: list[NDArray[Any]] = [images, labels, case.labels]
     for path, array in zip(_arrays_of(folder, position), arrays, strict=True):
         save_array(path, array)
     counts = np.bincount(case.labels.ravel(), minlength=256)[: description.n_classes]
@@ -230,8 +225,8 @@ def _write_case(
         site=files.site,
         shape=case.labels.shape,
         spacing=case.spacing,
-        grid=grid,
-        slice_spacing=(slices, inplane[0], inplane[1]),
+        grid=grid.size,
+        slice_spacing=grid.spacing,
         voxels=tuple(counts.tolist()),
     )
 
@@ -246,7 +241,7 @@ def _index(source: _Source, records: Sequence[_Record], findings: Sequence[Findi
         "title": description.title + (" (simulated)" if source.name != description.name else ""),
         "fingerprint": fingerprint.hexdigest(),
         "options": options_of(description),
-        "description": description.model_dump(mode="json"),
+        "description": description.model_dump(mode="json", exclude=_NAMES_CASES),
         "sources": source.digests,
         "channels": description.channels,
         "classes": ["background", *(description.classes[key] for key in sorted(description.classes))],

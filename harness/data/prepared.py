@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.data.derived import DERIVED
-from harness.data.normalise import fit, fitted_window, resample_labels
+from harness.data.normalise import fitted_window
+from harness.data.slices import restack
 from harness.data.splits import Patient, group_patients
 
 INDEX = "index.json"
@@ -63,7 +64,8 @@ class PreparedDataset:
         ignores: Whether label maps hold :data:`harness.data.case.IGNORE`.
         cases: In the order of the layout.
         warnings: What the checks found that is no error, in sentences.
-        description: The description that prepared it, as JSON values; None in caches of older versions.
+        description: What turned images into slices: the dataset's description as JSON values, without names
+            of patients and folders; None in caches of older versions.
     """
 
     folder: Path
@@ -116,7 +118,7 @@ class PreparedDataset:
         Without resampling every voxel returns to its place exactly; with it, each voxel of the source
         takes the nearest pixel.
         """
-        return resample_labels(fit(slices, case.grid), case.shape[1:]).astype(np.uint8, copy=False)
+        return restack(slices, case.grid, case.shape[1:])
 
     def inside(self, case: PreparedCase) -> tuple[slice, slice]:
         """Return the rows and columns of prepared slices that lie on the case's grid, not in the padding."""

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.data.case import IGNORE, Case, CaseFiles
+from harness.data.case import IGNORE, Case, CaseFiles, ImageFiles
 from harness.data.description import DatasetDescription
 from harness.data.findings import Finding, errors_in, refuse_errors
 from harness.data.volume import Spacing, UnreadableError, Volume, read_volume, resample_onto
@@ -49,16 +49,58 @@ def decode(files: CaseFiles, description: DatasetDescription) -> tuple[Case | No
     return (None if errors_in(reading.findings) else case), reading.findings
 
 
+def decode_images(files: ImageFiles, description: DatasetDescription) -> tuple[Case | None, list[Finding]]:
+    """Decode the images of a case as :func:`decode` does; its labels are background everywhere.
+
+    Where channels have grids of their own, they are resampled onto that of the first one.
+    """
+    reading = _Reading(files, description)
+    case = reading.run()
+    return (None if errors_in(reading.findings) else case), reading.findings
+
+
+def examine_headers(files: ImageFiles, description: DatasetDescription) -> list[Finding]:
+    """Return what :func:`decode_images` finds wrong that can be seen without reading a voxel."""
+    reading = _Reading(files, description, voxels=False)
+    reading.read()
+    return reading.findings
+
+
+@dataclass(frozen=True)
+class _Volumes:
+    """The files of a case, decoded and on one grid."""
+
+    channels: list[Volume]
+    labels: list[Volume]
+    masks: list[Volume]
+
+
 @dataclass
 class _Reading:
     """One case on its way from files to arrays."""
 
-    files: CaseFiles
+    files: CaseFiles | ImageFiles
     description: DatasetDescription
+    voxels: bool = True
     findings: list[Finding] = field(default_factory=list)
 
     def run(self) -> Case | None:
-        """Read all files; later steps are left out where earlier ones have failed."""
+        """Return the case; later steps are left out where earlier ones have failed."""
+        volumes = self.read()
+        if volumes is None or errors_in(self.findings):
+            return None
+        channels, masks = volumes.channels, volumes.masks
+        image = np.concatenate([channel.array.astype(np.float32, copy=False) for channel in channels])
+        self._require_finite(channels, image)
+        return Case(
+            image=image,
+            labels=self._classes(volumes),
+            mask=masks[0].array[0] > 0 if masks else None,
+            spacing=self._spacing(channels[0]),
+        )
+
+    def read(self) -> _Volumes | None:
+        """Read all files and compare them; None if one cannot be read."""
         read = [(kind, self._read(path)) for kind, path in self.files.by_kind]
         volumes = [(kind, volume) for kind, volume in read if volume is not None]
         if len(volumes) < len(read):
@@ -68,26 +110,25 @@ class _Reading:
         masks = [self._one_value(volume) for kind, volume in volumes if kind == "mask"]
         self._count_channels(channels)
         if self.description.own_grids == "resample":
-            channels = [self._placed(channel, labels[0]) for channel in channels]
+            grid = (labels or channels)[0]
+            channels = [self._placed(channel, grid) if self.voxels else grid for channel in channels]
         self._compare_grids([*channels, *labels, *masks])
         self._look_at_headers([*channels, *labels, *masks])
-        if errors_in(self.findings):
-            return None
-        image = np.concatenate([channel.array.astype(np.float32, copy=False) for channel in channels])
-        self._require_finite(channels, image)
-        return Case(
-            image=image,
-            labels=self._merge(labels) if self.files.structures else self._map_codes(labels[0]),
-            mask=masks[0].array[0] > 0 if masks else None,
-            spacing=self._spacing(channels[0]),
-        )
+        return _Volumes(channels, labels, masks)
+
+    def _classes(self, volumes: _Volumes) -> NDArray[np.uint8]:
+        if not volumes.labels:
+            return np.zeros(volumes.channels[0].array.shape[1:], np.uint8)
+        if isinstance(self.files, CaseFiles) and self.files.structures:
+            return self._merge(volumes.labels)
+        return self._map_codes(volumes.labels[0])
 
     def _tell(self, check: str, message: str, remedy: str) -> None:
         self.findings.append(Finding(check, self.files.case, message, remedy))
 
     def _read(self, path: Any) -> Volume | None:
         try:
-            return read_volume(path, self.description.slices)
+            return read_volume(path, self.description.slices, self.voxels)
         except UnreadableError as error:
             self._tell(
                 "unreadable", f"cannot read image {str(path)!r} ({error})", "replace or remove the file"

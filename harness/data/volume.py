@@ -8,7 +8,14 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 from nibabel.filebasedimages import ImageFileError
-from nibabel.orientations import aff2axcodes, apply_orientation, inv_ornt_aff, io_orientation
+from nibabel.orientations import (
+    aff2axcodes,
+    apply_orientation,
+    axcodes2ornt,
+    inv_ornt_aff,
+    io_orientation,
+    ornt_transform,
+)
 from numpy.typing import NDArray
 from PIL import Image, ImageSequence, UnidentifiedImageError
 
@@ -45,18 +52,19 @@ class Volume:
     affine_spacing: Spacing | None = None
 
 
-def read_volume(path: Path, plane: str = "axial") -> Volume:
+def read_volume(path: Path, plane: str = "axial", voxels: bool = True) -> Volume:
     """Decode a file.
 
     Args:
         path: NIfTI, PNG, JPEG, TIFF or BMP; the pages of a TIFF are its slices.
         plane: Which slices to cut from a volume: axial, coronal or sagittal.
+        voxels: Whether the voxels of a NIfTI file are read; else the array holds zeros that take no memory.
 
     Raises:
         UnreadableError: if it is truncated, broken, of another format or has no sensible geometry.
     """
     try:
-        return _picture(path) if path.suffix.lower() in _PICTURES else _nifti(path, plane)
+        return _picture(path) if path.suffix.lower() in _PICTURES else _nifti(path, plane, voxels)
     except (ImageFileError, UnidentifiedImageError, OSError, EOFError, zlib.error, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UnreadableError(reason) from error
@@ -71,11 +79,11 @@ def _picture(path: Path) -> Volume:
     return Volume(path, stack[None] if stack.ndim == 3 else np.moveaxis(stack, -1, 0), None, None)
 
 
-def _nifti(path: Path, plane: str) -> Volume:
+def _nifti(path: Path, plane: str, voxels: bool) -> Volume:
     image: Any = nib.load(path)
     if 0 in image.shape:
         raise ValueError(f"its shape {image.shape} has an axis of length zero")
-    array = np.asanyarray(image.dataobj)
+    array = np.asanyarray(image.dataobj) if voxels else np.broadcast_to(np.uint8(0), image.shape)
     if array.ndim == 5 and array.shape[3] == 1:  # (x, y, z, 1, t), as some exports have it
         array = array[:, :, :, 0]
     if array.ndim not in {3, 4}:
@@ -108,6 +116,25 @@ def _along(millimetres: NDArray[np.float64], axes: tuple[int, ...]) -> Spacing:
     return first, second, third
 
 
+def as_stored(array: NDArray[Any], orientation: str, plane: str) -> NDArray[Any]:
+    """Return an array ``(Z, H, W)`` with its axes as the file has them: what reading did, undone.
+
+    Args:
+        array: On the grid of a volume that :func:`read_volume` gave.
+        orientation: Of that volume.
+        plane: In which it was cut.
+    """
+    canonical = array.transpose(_back(plane))
+    ras, own = axcodes2ornt("RAS"), axcodes2ornt(tuple(orientation))  # type: ignore[no-untyped-call]
+    stored: NDArray[Any] = apply_orientation(canonical, ornt_transform(ras, own))  # type: ignore[no-untyped-call]
+    return stored
+
+
+def _back(plane: str) -> tuple[int, ...]:
+    """Return the array axes along the RAS axes x, y, z."""
+    return tuple(_PLANES[plane].index(axis) for axis in range(3))
+
+
 def resample_onto(moving: Volume, grid: Volume, plane: str) -> Volume:
     """Return a volume interpolated linearly on another's grid; zero outside.
 
@@ -118,7 +145,7 @@ def resample_onto(moving: Volume, grid: Volume, plane: str) -> Volume:
     """
     from nibabel.processing import resample_from_to
 
-    back = tuple(_PLANES[plane].index(axis) for axis in range(3))
+    back = _back(plane)
     shape = tuple(np.array(grid.array.shape[1:])[list(back)])
     channels = []
     for channel in moving.array:

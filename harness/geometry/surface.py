@@ -6,18 +6,19 @@ run between voxel centres, in physical units.
 """
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
+
+if TYPE_CHECKING:
+    from harness.geometry.kernels import RowSteps
 
 Mask = NDArray[np.bool_]
 Distances = NDArray[np.float64]
 
-_NEAR_OFFSETS = 80
-"""Neighbours that are looked up directly, nearest first, before the KD-tree takes over."""
-_FEW_POINTS = 400
-"""Below this many open points a KD-tree query is cheaper than a look-up."""
+_NEAR_ROWS = 120
+"""About how many rows are looked through, nearest first, before all rows are."""
 
 
 def bounding_box(mask: Mask, margin: int = 0) -> tuple[slice, ...]:
@@ -31,12 +32,13 @@ def bounding_box(mask: Mask, margin: int = 0) -> tuple[slice, ...]:
         One slice per axis; empty slices where the mask is empty.
     """
     box = []
-    for axis, size in enumerate(mask.shape):
-        others = tuple(a for a in range(mask.ndim) if a != axis)
-        hit = np.flatnonzero(mask.any(axis=others))
+    rest = mask
+    for size in mask.shape:
+        hit = np.flatnonzero(rest.any(axis=tuple(range(1, rest.ndim))))
         if hit.size == 0:
             return (slice(0, 0),) * mask.ndim
         box.append(slice(max(int(hit[0]) - margin, 0), min(int(hit[-1]) + 1 + margin, size)))
+        rest = np.asarray(rest.any(axis=0))  # a pass along the first axis is the quickest
     return tuple(box)
 
 
@@ -70,6 +72,9 @@ def surface_mask(mask: Mask) -> Mask:
 def surface_distances(a: Mask, b: Mask, spacing: Sequence[float]) -> tuple[Distances, Distances]:
     """Return the distance from every surface voxel of each mask to the other mask's surface.
 
+    Exact up to the rounding of float64. The surface voxels of a row look through the rows of the other
+    surface in the order of their distance and stop as soon as no row can hold anything nearer.
+
     Args:
         a: Boolean array ``(Z, H, W)`` or ``(H, W)``.
         b: Boolean array of the same shape.
@@ -84,48 +89,41 @@ def surface_distances(a: Mask, b: Mask, spacing: Sequence[float]) -> tuple[Dista
     """
     if a.shape != b.shape:
         raise ValueError(f"masks must have one shape (got {a.shape} and {b.shape})")
+    if a.ndim not in (2, 3):
+        raise ValueError(f"masks must be 2D or 3D (got shape {a.shape})")
     if len(spacing) != a.ndim or not all(0 < s < np.inf for s in spacing):
         raise ValueError(f"spacing must be {a.ndim} positive numbers in mm (got {tuple(spacing)})")
     if not a.any() or not b.any():
         raise ValueError("the distance to the surface of an empty mask is undefined")
+    from harness.geometry import kernels
+
     box = bounding_box(a | b, margin=1)
-    surface_a, surface_b = surface_mask(a[box]), surface_mask(b[box])
-    millimetres = np.asarray(spacing, dtype=np.float64)
-    return _nearest(surface_a, surface_b, millimetres), _nearest(surface_b, surface_a, millimetres)
+    depth, height, width = (1.0,) * (3 - a.ndim) + tuple(float(s) for s in spacing)
+    steps = (depth, height, width)
+    rows_a, rows_b = (kernels.surface_rows(volume_of(mask[box])) for mask in (a, b))
+    near = _near_rows((rows_a.depth, rows_a.height), (depth, height))
+    there = kernels.squared_distances(rows_a, rows_b, steps, near)
+    back = kernels.squared_distances(rows_b, rows_a, steps, near)
+    return np.sqrt(there), np.sqrt(back)
 
 
-def _nearest(source: Mask, target: Mask, spacing: Distances) -> Distances:
-    """Distance from every true voxel of ``source`` to the nearest of ``target``, exactly.
-
-    Most surface voxels of a usable prediction lie within a few voxels of the truth: those are
-    found by looking at the nearest neighbours in order of their distance. A KD-tree answers for
-    the rest.
-    """
-    points = np.argwhere(source)
-    distances = np.zeros(len(points))
-    offsets, lengths = _offsets_by_length(spacing)
-    reach = int(np.abs(offsets).max())
-    padded = np.pad(target, reach)
-    strides = np.cumprod((1, *padded.shape[:0:-1]))[::-1]
-    flat, places = padded.ravel(), (points + reach) @ strides
-    open_points = np.flatnonzero(~flat[places])
-    for step, length in zip(offsets[1:] @ strides, lengths[1:], strict=True):
-        if len(open_points) <= _FEW_POINTS:
-            break
-        hit = flat[places[open_points] + step]
-        distances[open_points[hit]] = length
-        open_points = open_points[~hit]
-    if len(open_points):
-        tree = cKDTree(np.argwhere(target) * spacing, balanced_tree=False, compact_nodes=False)
-        distances[open_points] = tree.query(points[open_points] * spacing)[0]
-    return distances
+def volume_of(mask: Mask) -> NDArray[np.uint8]:
+    """Return a copy ``(Z, H, W)`` of a 2D or 3D mask, as the compiled code takes it."""
+    copy = np.array(mask, dtype=np.bool_, order="C")
+    return copy.view(np.uint8).reshape((1,) * (3 - mask.ndim) + mask.shape)
 
 
-def _offsets_by_length(spacing: Distances) -> tuple[NDArray[np.int64], Distances]:
-    """Return voxel steps in order of physical length, complete up to the last one's length."""
-    reach = 4
-    steps = np.indices((2 * reach + 1,) * len(spacing)).reshape(len(spacing), -1).T - reach
-    lengths = np.linalg.norm(steps * spacing, axis=1)
-    complete = lengths < (reach + 1) * spacing.min()
-    order = np.argsort(lengths[complete], kind="stable")[:_NEAR_OFFSETS]
-    return steps[complete][order], lengths[complete][order]
+def _near_rows(size: tuple[int, int], spacing: tuple[float, float]) -> "RowSteps":
+    """Return the steps to the nearest rows of a volume with so many planes and rows a plane."""
+    from harness.geometry.kernels import RowSteps
+
+    if size[0] > 1:
+        reach = float(np.sqrt(_NEAR_ROWS * spacing[0] * spacing[1] / np.pi))
+    else:
+        reach = _NEAR_ROWS * spacing[1] / 2
+    most = [min(int(reach / step), count - 1) for step, count in zip(spacing, size, strict=True)]
+    planes, rows = np.mgrid[-most[0] : most[0] + 1, -most[1] : most[1] + 1].reshape(2, -1)
+    squared = (planes * spacing[0]) ** 2 + (rows * spacing[1]) ** 2
+    order = np.argsort(squared, kind="stable")
+    order = order[squared[order] <= reach**2]
+    return RowSteps(planes[order], rows[order], squared[order], reach**2)

@@ -16,6 +16,7 @@ from harness.store.provenance import code_facts, command_facts, machine_facts
 from harness.store.schema import FINAL_STATES
 from harness.store.trials import LEASE_SECONDS, ArtifactRecord, Outcome, TrialRecord, TrialStore
 from harness.study.plan import PlannedTrial
+from harness.training import checkpoint
 from harness.training.job import EpochRecord, Event, Finished, Started, Storage, TrainingJob
 
 MAX_CRASHES = 2
@@ -211,6 +212,7 @@ class Driver:
             self.progress.epoch(first, event)
         elif isinstance(event, Finished):
             self.store.finish(key, self._outcome(key, running, event))
+            checkpoint.remove(self.folders.artifacts / key[:16])  # only now is it of no use
             self._close(key, TrialResult(event.state, event.best_val_dsc), "trained")
             for planned in running.planned:
                 self.progress.finished(planned, event.state, event.best_val_dsc, event.seconds)

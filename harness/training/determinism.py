@@ -28,14 +28,21 @@ def make_repeatable(job: TrainingJob) -> None:
     # Deterministic mode fills every new tensor with NaN before an operation overwrites it: a tenth of a step.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = not deterministic
-    # torch's own default is tf32 for convolutions: ten bits of mantissa where float32 was asked for.
-    products = "tf32" if job.protocol.precision == "tf32" else "ieee"
-    torch.backends.cuda.matmul.fp32_precision = products
-    torch.backends.cudnn.conv.fp32_precision = products  # type: ignore[attr-defined]
+    set_gpu_products(job.protocol.precision)
     words = np.random.SeedSequence([_WEIGHTS_STREAM, job.seed, job.fold]).generate_state(2)
     torch.manual_seed(int(words[0]) << 32 | int(words[1]))
     random.seed(int(words[0]))
     np.random.seed(int(words[1]))  # noqa: NPY002
+
+
+def set_gpu_products(precision: str) -> None:
+    """Let a GPU multiply float32 as ``precision`` says.
+
+    torch's own default is tf32 for convolutions: ten bits of mantissa where float32 was asked for.
+    """
+    products = "tf32" if precision == "tf32" else "ieee"
+    torch.backends.cuda.matmul.fp32_precision = products
+    torch.backends.cudnn.conv.fp32_precision = products  # type: ignore[attr-defined]
 
 
 def random_states() -> dict[str, Any]:

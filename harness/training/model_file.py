@@ -2,7 +2,6 @@
 
 import os
 import pickle
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -57,15 +56,15 @@ def save(path: Path, stored: StoredModel) -> None:
     content = {each.name: getattr(stored, each.name) for each in fields(stored)}
     content["weights"] = {name: value.detach().cpu().clone() for name, value in stored.weights.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, scratch = tempfile.mkstemp(prefix=".model-", dir=path.parent)
+    scratch = path.with_name(f".{path.name}-{os.getpid()}")
     try:
-        with os.fdopen(handle, "wb") as stream:
+        with scratch.open("wb") as stream:  # readable by whom the user's mask allows, unlike mkstemp's
             torch.save({"format": _FORMAT, **content}, stream)
             stream.flush()
             os.fsync(stream.fileno())
-        Path(scratch).replace(path)
+        scratch.replace(path)
     except BaseException:
-        Path(scratch).unlink(missing_ok=True)
+        scratch.unlink(missing_ok=True)
         raise
 
 

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from harness.errors import InputError
 from harness.models import build_model
+from harness.training.determinism import set_gpu_products
 from harness.training.memory import is_out_of_memory
 from harness.training.model_file import StoredModel
 from harness.training.scoring import SLICES_AT_ONCE
@@ -26,9 +27,7 @@ class Segmenter:
     def __init__(self, stored: StoredModel, device: torch.device) -> None:
         self._device = device
         self._autocast = torch.bfloat16 if stored.precision == "bfloat16" else None
-        products = "tf32" if stored.precision == "tf32" else "ieee"
-        torch.backends.cuda.matmul.fp32_precision = products
-        torch.backends.cudnn.conv.fp32_precision = products  # type: ignore[attr-defined]
+        set_gpu_products(stored.precision)
         try:
             model = build_model(stored.model, stored.in_channels, stored.n_classes, **stored.options)
             model.load_state_dict(stored.weights)
@@ -41,7 +40,7 @@ class Segmenter:
 
     @torch.inference_mode()
     def classes(self, slices: NDArray[np.float32]) -> NDArray[np.uint8]:
-        """Return the class indices ``(Z, h, w)`` of slices ``(Z, C, h, w)``, the most probable class of each pixel.
+        """Return the most probable class ``(Z, h, w)`` of every pixel of slices ``(Z, C, h, w)``.
 
         Raises:
             InputError: if memory is refused.

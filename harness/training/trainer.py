@@ -39,7 +39,7 @@ def train(job: TrainingJob) -> Iterator[Event]:
 
     Yields :class:`Started`, one :class:`EpochRecord` per epoch and :class:`Finished`. A checkpoint
     left by an earlier attempt at the same job is taken up where it stopped. Whoever closes the iterator
-    between two events finds a checkpoint of the last epoch.
+    between two events finds a checkpoint of the last epoch; whoever has the result may remove it.
 
     Args:
         job: What to train.
@@ -58,7 +58,6 @@ def train(job: TrainingJob) -> Iterator[Event]:
                 doing = f"in epoch {training.epoch}"
                 yield training.run_epoch()
         except Diverged as reason:
-            checkpoint.remove(job.folder)
             yield training.diverged(str(reason))
             return
         except GeneratorExit:
@@ -66,7 +65,6 @@ def train(job: TrainingJob) -> Iterator[Event]:
             raise
         doing = "when the cases were scored"
         yield training.finish()
-        checkpoint.remove(job.folder)
     except Exception as error:
         if memory.is_out_of_memory(error):
             raise memory.explain(error, job, doing) from error

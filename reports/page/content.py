@@ -101,7 +101,7 @@ def _dataset_row(results: StudyResults, dataset: str) -> tuple[str, ...]:
         ", ".join(results.classes(dataset)[1:]),
         spread,
         spacing,
-        f"{folds} folds" if folds > 1 else "hold-out",
+        (f"{folds} folds" if folds > 1 else "hold-out") if results.splits[dataset] else "as scored",
     )
 
 
@@ -159,7 +159,8 @@ def environments(results: StudyResults) -> tuple[Listing, str]:
     rows = [("trials", *(str(counts[key]) for key in found))]
     rows += [(name, *(dict(key).get(name, "–") for key in found)) for name in names]
     rows.append(("command", *("; ".join(sorted(commands[key])) for key in found)))
-    classes = {tuple(dict(key).get(name, "") for name in NUMERICS) for key in found}
+    # Predictions made elsewhere have no device: nothing is known of their numerics.
+    classes = {tuple(dict(key).get(name, "") for name in NUMERICS) for key in found if "device" in dict(key)}
     columns = ("Fact", *(f"Environment {number}" for number in range(1, len(found) + 1)))
     return Listing(columns, tuple(rows)), _mixture_warning(len(classes))
 

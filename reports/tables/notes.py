@@ -87,9 +87,16 @@ def torn_notes(results: StudyResults, datasets: Sequence[str]) -> list[str]:
 
 def checkpoint_note(results: StudyResults) -> str:
     """Say which weights were scored."""
-    if results.checkpoint == "last":
-        return "Checkpoint: the last epoch."
-    return "Checkpoint: the epoch with the best validation DSC, the same rule for all losses."
+    if not results.trained:
+        return "The predictions were made elsewhere; how their checkpoints were chosen is not known here."
+    chosen = (
+        "Checkpoint: the last epoch."
+        if results.checkpoint == "last"
+        else "Checkpoint: the epoch with the best validation DSC, the same rule for all losses."
+    )
+    if results.external:
+        chosen += f" The predictions of {listing(results.external)} were made elsewhere and only scored here."
+    return chosen
 
 
 def undefined_note(results: StudyResults, datasets: Sequence[str]) -> str:

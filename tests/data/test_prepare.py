@@ -15,6 +15,7 @@ from harness.data.description import DatasetDescription, Normalisation, Resampli
 from harness.data.layouts import find_cases
 from harness.data.normalise import fit, resample_labels, resampled_grid
 from harness.data.prepare import prepare
+from harness.data.prepared import open_prepared
 from harness.data.read import read_case
 from harness.errors import InputError
 from tests.conftest import write_discs, write_nifti
@@ -308,3 +309,17 @@ def test_a_folder_may_have_the_archives_own_name(discs, discs_data, tmp_path):
     assert official.folder_in(tmp_path).name == "Task99_Discs"
     assert official.folder_in(discs_data).name == "discs"
     assert official.folder_in(tmp_path / "nowhere").name == "discs"
+
+
+def test_the_cache_tells_how_images_become_slices(discs, discs_data, tmp_path):
+    named = discs.model_copy(update={"accept": {"duplicate_image": ("p1",)}, "folders": ("jane",)})
+    prepared = prepare(named, discs_data, tmp_path)
+    assert prepared.description is not None
+    found = DatasetDescription.model_validate_json(json.dumps(prepared.description))
+    left_out = {"accept": {}, "folders": (), "split": found.split}
+    assert found == named.model_copy(update=left_out)
+    index = prepared.folder / "index.json"
+    older = json.loads(index.read_text())
+    del older["description"]
+    index.write_text(json.dumps(older))
+    assert open_prepared(prepared.folder).description is None

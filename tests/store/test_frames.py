@@ -142,7 +142,12 @@ def test_curves_of_every_class_name_class_and_metric(database: Database) -> None
     curves = frames.class_curves(database, "s")
     assert curves["label"].tolist() == ["CE", "Dice"]
     first = curves.iloc[0]
-    assert (first["class_name"], first["metric"], first["mean"], first["undefined"]) == ("other", "hd", 4.5, 1)
+    assert (first["class_name"], first["metric"], first["mean"], first["undefined"]) == (
+        "other",
+        "hd",
+        4.5,
+        1,
+    )
 
 
 def test_memory_beyond_two_gibibytes_is_kept(database: Database) -> None:

@@ -36,7 +36,6 @@ def test_a_trial_yields_its_epochs_and_scores_both_checkpoints(job, prepared_dis
         for name in masks.files:
             case = next(case for case in prepared_discs.cases if case.case == name)
             assert masks[name].shape == case.shape
-    assert not (job.folder / "checkpoint.pt").exists()
 
 
 def test_every_epoch_tells_time_memory_and_the_dsc_of_every_class(job):

@@ -2,12 +2,15 @@
 
 import itertools
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from scipy.spatial import cKDTree
 
 from harness.geometry import surface as surface_module
 from harness.geometry.surface import bounding_box, surface_distances, surface_mask
@@ -104,29 +107,68 @@ def test_distances_equal_brute_force(case: tuple[np.ndarray, np.ndarray, tuple[f
     np.testing.assert_allclose(back, distances_by_definition(b, a, spacing), atol=1e-9)
 
 
-@given(st.one_of(pairs(2), pairs(3)))
+@given(st.one_of(pairs(2), pairs(3)), st.sampled_from([1, 3, 10]))
 @settings(max_examples=80, deadline=None)
-def test_neighbour_look_up_equals_brute_force(case: tuple[np.ndarray, np.ndarray, tuple[float, ...]]) -> None:
-    """Small masks go to the KD-tree at once; here the look-up is made to answer first."""
+def test_search_of_all_rows_equals_brute_force(
+    case: tuple[np.ndarray, np.ndarray, tuple[float, ...]], near_rows: int
+) -> None:
+    """Small masks are settled among the near rows; here there are hardly any."""
     a, b, spacing = case
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(surface_module, "_FEW_POINTS", 0)
-        there, _ = surface_distances(a, b, spacing)
+        patch.setattr(surface_module, "_NEAR_ROWS", near_rows)
+        there, back = surface_distances(a, b, spacing)
     np.testing.assert_allclose(there, distances_by_definition(a, b, spacing), atol=1e-9)
+    np.testing.assert_allclose(back, distances_by_definition(b, a, spacing), atol=1e-9)
 
 
-@pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), (3.0, 0.96, 0.96), (0.3, 2.0, 1.1)])
-@pytest.mark.parametrize("shift", [0, 2, 9])
-def test_look_up_and_tree_agree_on_large_surfaces(
-    spacing: tuple[float, ...], shift: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    a = ball((24, 48, 48), (12, 20, 20), 11)
-    b = ball((24, 48, 48), (11, 20 + shift, 21), 10)
-    mixed = surface_distances(a, b, spacing)
-    monkeypatch.setattr(surface_module, "_FEW_POINTS", 10**9)
-    tree_only = surface_distances(a, b, spacing)
-    for one, other in zip(mixed, tree_only, strict=True):
-        np.testing.assert_allclose(one, other, atol=1e-9)
+@pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), (3.0, 0.96, 0.96), (0.3, 2.0, 1.1), (40.0, 0.1, 5.0)])
+@pytest.mark.parametrize("shift", [0, 2, 9, 60])
+def test_large_surfaces_have_the_distances_of_a_tree(spacing: tuple[float, ...], shift: int) -> None:
+    a = ball((24, 48, 120), (12, 20, 20), 11)
+    b = ball((24, 48, 120), (11, 20, 21 + shift), 10) | ball((24, 48, 120), (3, 44, 3), 3)
+    there, back = surface_distances(a, b, spacing)
+    points_a, points_b = (np.argwhere(surface_mask(mask)) * spacing for mask in (a, b))
+    np.testing.assert_allclose(there, cKDTree(points_b).query(points_a)[0], atol=1e-9)
+    np.testing.assert_allclose(back, cKDTree(points_a).query(points_b)[0], atol=1e-9)
+
+
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_noise_against_a_voxel_and_against_noise(ndim: int) -> None:
+    random = np.random.default_rng(ndim)
+    shape, spacing = (14, 30, 40)[-ndim:], (2.0, 0.9, 1.1)[-ndim:]
+    noise, other = random.random((2, *shape)) < 0.2
+    voxel = np.zeros(shape, dtype=bool)
+    voxel[(0,) * ndim] = True
+    for a, b in ((noise, other), (noise, voxel), (voxel, noise)):
+        there, _ = surface_distances(a, b, spacing)
+        points_a, points_b = (np.argwhere(surface_mask(mask)) * spacing for mask in (a, b))
+        np.testing.assert_allclose(there, cKDTree(points_b).query(points_a)[0], atol=1e-9)
+
+
+def test_read_only_and_strided_masks_give_the_same() -> None:
+    a, b = ball((9, 9, 18), (4, 4, 9), 4), ball((9, 9, 18), (5, 4, 8), 3)
+    expected = surface_distances(a[..., ::2].copy(), b[..., ::2].copy(), (1, 1, 2))
+    a.flags.writeable = False
+    for one, other in zip(surface_distances(a[..., ::2], b[..., ::2], (1, 1, 2)), expected, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_numba_is_imported_only_when_distances_are_computed() -> None:
+    code = "import sys, harness.metrics, harness.geometry.surface; sys.exit('numba' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_without_a_place_for_a_cache_it_is_compiled_anew() -> None:
+    """As in an installation that nobody may write to, without a home folder."""
+    code = (
+        "import numba.core.caching as caching\n"
+        "caching.CacheImpl._locator_classes = []\n"
+        "from harness.geometry import kernels\n"
+        "import numpy as np\n"
+        "print(kernels.number_components(kernels.runs_of(np.ones((1, 1, 3), np.uint8)))[0])"
+    )
+    found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert found.stdout.strip() == "1"
 
 
 def test_two_voxels_are_apart_by_their_spacing() -> None:

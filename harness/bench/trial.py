@@ -76,8 +76,8 @@ class LongTrial:
 
 LONG_TRIALS: Mapping[str, LongTrial] = MappingProxyType(
     {
-        "base 32, 256x256": LongTrial(32, Archive(20, 48, 256), trials_per_hour=60, side_by_side=2),
-        "base 16, 128x128": LongTrial(16, Archive(20, 48, 128), trials_per_hour=450, side_by_side=10),
+        "base 32 at 256x256": LongTrial(32, Archive(20, 48, 256), trials_per_hour=60, side_by_side=2),
+        "base 16 at 128x128": LongTrial(16, Archive(20, 48, 128), trials_per_hour=450, side_by_side=10),
     }
 )
 

@@ -87,10 +87,12 @@ class Trial(Benchmark):
     """Seconds of a trial, by the clock on the wall: U-Net base 16, 8x96x96, generalised Dice + boundary.
 
     Our trials run side by side on warm workers, one core and thread each; a time is that of the pass over
-    their number. Other rounds than those of the option take at most three. ``naive``: a whole trial against
-    one of ``harness/bench/naive/train.py``. ``eager``: the training steps against default eager ones.
-    ``start``: from submission to the first step. ``profile``: where the time goes. With ``--device cuda``:
-    ``naive``, and trials of 25 000 steps per hour.
+    their number. Samples take long: a row has three rounds at most, whatever the option says, and is not
+    repeated where its A/A pair is off; ``start`` has all rounds, ``profile`` one.
+
+    ``naive``: a whole trial against one of ``harness/bench/naive/train.py``. ``eager``: the training steps
+    against default eager ones. ``start``: from submission to the first step. ``profile``: where the time
+    goes. With ``--device cuda``: ``naive``, and trials of 25 000 steps per hour.
     """
 
     baselines = (NAIVE, EAGER, LIMIT)
@@ -123,9 +125,9 @@ class Trial(Benchmark):
 
     @cached_property
     def _settings(self) -> Settings:
-        """As asked for, but in samples of one trial, and no more rounds than somebody waits for."""
+        """As asked for, but in samples of one call, and no more rounds than somebody waits for."""
         rounds = min(self.options.settings.rounds, MOST_ROUNDS)
-        return Settings(rounds, sample_seconds=1e-9, retries=min(self.options.settings.retries, 1))
+        return Settings(rounds, sample_seconds=1e-9, retries=0)
 
     @property
     def _workers(self) -> int:
@@ -182,7 +184,7 @@ class Trial(Benchmark):
         """Time how long a warm worker takes to its first step."""
         with warm_pool(1) as pool:
             ours = PooledTrials(pool, self._job(epochs=1), 1, start)
-            settings = replace(self._settings, rounds=self.options.settings.rounds, retries=0)
+            settings = replace(self._settings, rounds=self.options.settings.rounds)
             comparison = self._compare(ours, {LIMIT: lambda: _MOST_SECONDS_TO_START}, settings)
         return Row(
             name,
@@ -198,7 +200,7 @@ class Trial(Benchmark):
         spawn = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(1, mp_context=spawn) as process:
             ours = ProfiledTrial(process, replace(self._job(), folder=self._folder / "profiled"))
-            comparison = self._compare(ours, {}, replace(self._settings, rounds=1, retries=0))
+            comparison = self._compare(ours, {}, replace(self._settings, rounds=1))
         return Row(name, comparison, note=f"one trial of {_EPOCHS} epochs alone: {ours.last.shares()}")
 
     def long_trials(self, name: str, wanted: LongTrial) -> Row:

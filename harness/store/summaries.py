@@ -65,6 +65,7 @@ def failures(database: Database, study: str | None = None) -> list[dict[str, Any
             TrialRow.seed,
             TrialRow.fold,
             TrialRow.state,
+            TrialRow.reason_epoch.label("epoch"),
             TrialRow.reason,
         )
         .join(StudyTrialRow, StudyTrialRow.study_id == StudyRow.id)

@@ -169,6 +169,7 @@ class TrialStore:
                         attempts=TrialRow.attempts + 1,
                         epoch_now=None,
                         reason=None,
+                        reason_epoch=None,
                         traceback=None,
                     )
                 )

@@ -89,6 +89,11 @@ def schedule_warnings(study: Study) -> Iterator[str]:
             f"the learning rate cannot drop: its patience of {protocol.lr_schedule.patience} epochs "
             f"is not shorter than the training of {protocol.epochs}"
         )
+    if protocol.metrics_every is not None and protocol.metrics_every > protocol.epochs:
+        yield (
+            f"there will be no curves of every metric: protocol.metrics_every {protocol.metrics_every} "
+            f"is longer than the training of {protocol.epochs} epochs"
+        )
     for entry in study.losses:
         spec = None if entry.tuned else entry.spec()
         reason = unfinished(spec.alpha, protocol.epochs) if spec and spec.alpha else None

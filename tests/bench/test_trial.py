@@ -1,4 +1,4 @@
-"""The benchmark of whole trials on a tiny dataset: what is run and what a row says, never how long it took."""
+"""The benchmark of whole trials on a tiny dataset: what is run, what a row says, never how long it took."""
 
 import importlib.util
 import os
@@ -16,6 +16,7 @@ from harness.bench.trial import LONG_TRIALS, LongTrial, Trial, job_of, prepared
 from harness.bench.trial_archive import N_CLASSES, SPLIT, Archive
 from harness.bench.trial_profile import PARTS, Profile, profile_trial
 from harness.bench.trial_runs import (
+    EagerTraining,
     NaiveTrial,
     Pass,
     PooledTrials,
@@ -93,6 +94,16 @@ class FakeNaive:
 
     def __call__(self):
         return self.last["wall"]
+
+
+class FakeEager:
+    """Stands in for the process of the eager training."""
+
+    def __init__(self, job, _):
+        assert job.protocol.precision == "float32"
+
+    def __call__(self):
+        return 2.0
 
 
 def test_a_naive_trial_is_a_process_that_scores_every_case(data, job, tmp_path):
@@ -239,8 +250,13 @@ def test_without_medpy_ours_is_still_timed(tiny, monkeypatch):
     assert cells["ms"]
 
 
+def test_eager_training_is_a_process_that_tells_its_seconds(job, tmp_path):
+    assert EagerTraining(job, tmp_path)() > 0
+
+
 @pytest.mark.parametrize(("name", "target"), [("eager", 1 / 1.3), ("eager bf16", 1 / 2.3)])
-def test_steps_are_compared_with_default_eager_ones(tiny, name, target):
+def test_steps_are_compared_with_default_eager_ones(tiny, monkeypatch, name, target):
+    monkeypatch.setattr(trial, "EagerTraining", FakeEager)
     row = tiny.row(name)
     assert row.targets == {"eager": pytest.approx(target)}
     assert row.comparison.against["eager"].wall > 0

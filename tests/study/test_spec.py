@@ -99,7 +99,14 @@ def test_alpha_names_its_loss_in_a_longer_sum():
         ("seeds: 3", "seeds: 3\nseeds: 4", "duplicate key"),
         ("label: CE", "label: 'focal(gamma=3)'", "stands twice"),
         ("lr: 1e-3", "lr: no", "valid number"),
-        ("epochs: 4", "epochs: 4, lr_schedule: {name: cosin}", "lr_schedule"),
+        ("epochs: 4", "epochs: 4, lr_schedule: {name: cosin}", "did you mean 'cosine'?"),
+        ("name: adam", "name: sgdd", "protocol.optimizer: unknown optimizer 'sgdd'; did you mean 'sgd'?"),
+        ("lr: 1e-3", "lr: 1e-3, momentum: 0.9", "protocol.optimizer.momentum: unknown key"),
+        ("{name: adam, lr: 1e-3}", "adam", "protocol.optimizer: input should be an object (got 'adam')"),
+        ("lr: 1e-3", "lr: 1e-3, betas: [0.9, 1]", "protocol.optimizer.betas.1: input should be less than 1"),
+        ("epochs: 4", "epochs: 4, clip_gradient: 0", "protocol.clip_gradient: input should be greater"),
+        ("epochs: 4", "epochs: 4, accumulate: 0", "protocol.accumulate: input should be greater than 0"),
+        ("epochs: 4", "epochs: 4, precision: float16", "protocol.precision: input should be 'float32'"),
     ],
 )
 def test_wrong_values_are_refused(old, new, sentence):
@@ -159,6 +166,11 @@ def test_equal_trainings_have_equal_keys_however_they_are_written():
         ("epochs: 4", "epochs: 5"),
         ("epochs: 4", "epochs: 4, precision: bfloat16"),
         ("epochs: 4", "epochs: 4, deterministic: false"),
+        ("epochs: 4", "epochs: 4, accumulate: 2"),
+        ("epochs: 4", "epochs: 4, clip_gradient: 12"),
+        ("epochs: 4", "epochs: 4, compile: true"),
+        ("epochs: 4", "epochs: 4, lr_schedule: {name: poly}"),
+        ("name: adam, lr: 1e-3", "name: adamw, lr: 1e-3"),
         ("loss: ce", "loss: dice"),
     ],
 )
@@ -252,3 +264,12 @@ def test_a_split_that_the_dataset_does_not_list_is_refused_with_the_nearest(tmp_
 def test_labels_that_do_not_fit_the_dataset_are_refused(tmp_path):
     with pytest.raises(InputError, match=r"dataset 'wmh2017' of the study.* labels point to classes \[7\]"):
         entry("{dataset: wmh2017, labels: {0: 0, 1: 7}}").describe(tmp_path)
+
+
+def test_curves_that_cannot_come_are_warned_about():
+    study = parse(GOOD.replace("epochs: 4", "epochs: 4, metrics_every: 9"))
+    assert any(
+        "metrics_every 9 is longer than the training of 4" in text for text in schedule_warnings(study)
+    )
+    study = parse(GOOD.replace("epochs: 4", "epochs: 4, metrics_every: 4"))
+    assert not any("metrics_every" in text for text in schedule_warnings(study))

@@ -11,9 +11,8 @@ import pandas as pd
 from harness.errors import InputError
 from harness.store import frames
 from harness.store.database import Database
-from harness.store.external import EXTERNAL
 from harness.store.privacy import without_paths
-from harness.store.schema import FINAL_STATES
+from harness.store.schema import EXTERNAL, FINAL_STATES
 from reports.aggregate import patient_values, run_states, run_values
 
 Part = Literal["validation", "test"]

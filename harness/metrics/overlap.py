@@ -65,7 +65,7 @@ def slice_dsc(comparison: Comparison) -> float:
     filled = sizes > 0
     slices = int(comparison.truth.shape[0])
     empty = slices - np.count_nonzero(filled)
-    return (float(np.sum(2 * shared[filled] / sizes[filled])) + empty) / slices
+    return float((np.sum(2 * shared[filled] / sizes[filled]) + empty) / slices)
 
 
 file(

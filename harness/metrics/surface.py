@@ -80,7 +80,7 @@ def nsd(there: Distances, back: Distances, tolerance: float) -> float:
     _refuse_empty(there, back)
     most = tolerance * (1 + _ROUNDING)
     within = np.count_nonzero(there <= most) + np.count_nonzero(back <= most)
-    return within / (there.size + back.size)
+    return float(within / (there.size + back.size))
 
 
 def _refuse_empty(there: Distances, back: Distances) -> None:

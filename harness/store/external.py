@@ -18,6 +18,7 @@ from harness.store.database import Database
 from harness.store.datasets import DatasetRecord, register_dataset
 from harness.store.rows import digest_of, insert_row, upsert_row
 from harness.store.schema import (
+    EXTERNAL,
     CaseRow,
     DatasetRow,
     EnvironmentRow,
@@ -30,9 +31,6 @@ from harness.store.schema import (
     StudyTrialRow,
     TrialRow,
 )
-
-EXTERNAL = "external"
-"""Loss family of what was not trained here."""
 
 
 @dataclass(frozen=True)

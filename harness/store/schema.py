@@ -25,6 +25,9 @@ TRIAL_STATES = ("waiting", "running", "done", "diverged", "failed")
 
 FINAL_STATES = ("done", "diverged")
 
+EXTERNAL = "external"
+"""Loss family of what was not trained here."""
+
 
 class Base(DeclarativeBase):
     """Common metadata: constraints have predictable names, for migrations."""

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, insert, select, update
+from sqlalchemy import Connection, Select, and_, delete, insert, select, update
 
 from harness.store.database import Database
 from harness.store.datasets import find_split
@@ -17,6 +17,7 @@ from harness.store.ownership import owner_is_gone
 from harness.store.privacy import document_without_paths, without_paths
 from harness.store.rows import digest_of, insert_row, upsert_row
 from harness.store.schema import (
+    EXTERNAL,
     FINAL_STATES,
     ArtifactRow,
     CaseRow,
@@ -126,8 +127,10 @@ class TrialStore:
         """
         with self.database.write() as connection:
             if restart:
-                stale = update(StudyTrialRow).where(StudyTrialRow.study_id == study_id).values(current=False)
-                connection.execute(stale)
+                stale = update(StudyTrialRow).where(
+                    StudyTrialRow.study_id == study_id, StudyTrialRow.trial_id.not_in(_external_trials())
+                )
+                connection.execute(stale.values(current=False))
             for record in trials:
                 trial_id = self._trial_id(connection, record)
                 place = {"study_id": study_id, "trial_id": trial_id, "label": record.label}
@@ -284,6 +287,10 @@ class TrialStore:
             state="waiting",
             attempts=0,
         )
+
+
+def _external_trials() -> Select[int]:
+    return select(TrialRow.id).join(LossRow).where(LossRow.family == EXTERNAL)
 
 
 def _lease_is_over(owner: str | None, expires: datetime | None, now: datetime) -> bool:

@@ -30,7 +30,7 @@ def learning_curves(results: StudyResults) -> list[Drawing]:
     curves = seed_curves(results.curves, "val_dsc")
     if curves.empty:
         raise NothingToDraw("No learning curve: no trial has recorded an epoch.")
-    families = panels(results.losses)
+    families = panels([loss for loss in results.losses if loss.label not in results.external])
     with drawing_style():
         columns = min(4, len(families))
         blocks = -(-len(families) // columns)

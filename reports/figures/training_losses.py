@@ -23,9 +23,10 @@ def training_losses(results: StudyResults) -> list[Drawing]:
     curves = seed_curves(results.curves, "train_loss")
     if curves.empty:
         raise NothingToDraw("No training loss: no trial has recorded an epoch.")
+    losses = [loss for loss in results.losses if loss.label not in results.external]
     with drawing_style():
-        blocks = -(-len(results.losses) // _COLUMNS)
-        columns = -(-len(results.losses) // blocks)
+        blocks = -(-len(losses) // _COLUMNS)
+        columns = -(-len(losses) // blocks)
         rows = blocks * len(results.datasets)
         figure = new_figure(WIDTH, 0.3 + 1.15 * rows)
         axes = grid_of_axes(figure, rows, columns, sharex=True)
@@ -34,10 +35,10 @@ def training_losses(results: StudyResults) -> list[Drawing]:
             own = curves[curves["dataset"] == dataset]
             for place in range(blocks * columns):
                 axis = axes[position * blocks + place // columns][place % columns]
-                if place >= len(results.losses):
+                if place >= len(losses):
                     axis.set_axis_off()
                     continue
-                label = results.losses[place].label
+                label = losses[place].label
                 style = look[label]
                 axis.set_title(short(label, 22), fontsize=6.5, color=style.shade)
                 curve = own[own["label"] == label]

@@ -131,6 +131,14 @@ def test_predictions_join_a_trained_dataset_by_its_truths(trained):
     assert resolved == {"study": "mine", "seeds": 1}  # as it was declared
 
 
+def test_a_later_run_of_the_study_leaves_the_network_in_it(trained):
+    tested = ("p1_b", "p2_a")
+    store_external(trained, replace(FOUND, truths=truths(cases=tested), scores=scores(cases=tested)))
+    store = TrialStore(trained, "owner")
+    store.register_trials(store.register_study("mine", "Mine", {"study": "mine"}), [], restart=True)
+    assert set(frames.trials(trained, "mine")["label"]) == {"Net"}
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [

@@ -134,7 +134,7 @@ class Row:
 
 
 def _shown(ratio: float) -> str:
-    return f"{ratio:.2f}" if ratio >= 0.1 else f"{ratio:.3f}"
+    return f"{ratio:.2f}" if ratio >= 0.1 else f"{ratio:.2g}"
 
 
 class Benchmark(ABC):

@@ -92,5 +92,6 @@ def numerics_facts(job: TrainingJob) -> dict[str, str]:
 
 def numerics_class(facts: dict[str, str]) -> str:
     """Return the facts as one line, for tables and for comparing: ``x86_64 AVX2, 1 thread, float32, ...``."""
-    named = {"cuda": "CUDA {}", "cudnn": "cuDNN {}", "torch": "torch {}", "threads": "{} threads"}
+    threads = "{} thread" if facts.get("threads") == "1" else "{} threads"
+    named = {"cuda": "CUDA {}", "cudnn": "cuDNN {}", "torch": "torch {}", "threads": threads}
     return ", ".join(named.get(key, "{}").format(value) for key, value in facts.items())

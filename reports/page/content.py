@@ -12,9 +12,6 @@ from harness.store.privacy import document_without_paths, without_paths
 from harness.store.schema import FINAL_STATES
 from reports.results import StudyResults
 
-NUMERICS = ("device", "threads", "precision", "layout", "deterministic", "torch")
-"""Facts that decide the bits of a result: trials that share them can be compared exactly."""
-
 
 @dataclass(frozen=True)
 class Banner:
@@ -159,10 +156,10 @@ def environments(results: StudyResults) -> tuple[Listing, str]:
     rows = [("trials", *(str(counts[key]) for key in found))]
     rows += [(name, *(dict(key).get(name, "–") for key in found)) for name in names]
     rows.append(("command", *("; ".join(sorted(commands[key])) for key in found)))
-    # Predictions made elsewhere have no device: nothing is known of their numerics.
-    classes = {tuple(dict(key).get(name, "") for name in NUMERICS) for key in found if "device" in dict(key)}
+    # Of predictions made elsewhere nothing is known.
+    classes = results.trials.loc[results.trials["state"].isin(FINAL_STATES), "numerics"].dropna().nunique()
     columns = ("Fact", *(f"Environment {number}" for number in range(1, len(found) + 1)))
-    return Listing(columns, tuple(rows)), _mixture_warning(len(classes))
+    return Listing(columns, tuple(rows)), _mixture_warning(classes)
 
 
 def _mixture_warning(numerics_classes: int) -> str:
@@ -170,7 +167,7 @@ def _mixture_warning(numerics_classes: int) -> str:
         return ""
     return (
         f"These trials come from {numerics_classes} numerics classes (device, threads, precision, layout, "
-        "torch): the same job would not give the same bits in each, so part of a difference between losses "
+        "compiler, torch): the same job would not give the same bits in each, so part of a difference between losses "
         "may be theirs."
     )
 

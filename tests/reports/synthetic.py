@@ -253,6 +253,7 @@ def finish_trial(
             scores=scores_of(dataset, masks) if masks else [],
             artifacts=[keep(record, dataset, masks, artifacts)] if masks else [],
             environment={"python": "3.11", "torch": "2.13.0", "device": "x86_64", "threads": "1"},
+            numerics="x86_64, 1 thread, float32, torch 2.13.0",
         ),
     )
 
@@ -325,9 +326,11 @@ def learning_curve(record: TrialRecord, error: float, epochs: int) -> list[dict[
     return rows
 
 
-def move_to_environment(database: Database, key: str, facts: dict[str, str]) -> None:
+def move_to_environment(database: Database, key: str, facts: dict[str, str], numerics: str) -> None:
     with database.write() as connection:
         digest = json.dumps(facts)
         connection.execute(insert(EnvironmentRow).values(digest=digest, facts=facts))
         found = select(EnvironmentRow.id).where(EnvironmentRow.digest == digest).scalar_subquery()
-        connection.execute(update(TrialRow).where(TrialRow.key == key).values(environment_id=found))
+        connection.execute(
+            update(TrialRow).where(TrialRow.key == key).values(environment_id=found, numerics=numerics)
+        )

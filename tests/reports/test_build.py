@@ -197,7 +197,8 @@ class TestLooks:
         database = copy_of(finished)
         assert "numerics classes" not in self.build(database, finished, tmp_path)
         other = {"python": "3.11", "torch": "2.13.0", "device": "x86_64", "threads": "4"}
-        synthetic.move_to_environment(database, "00-eyes", other)
+        numerics = "x86_64, 4 threads, float32, torch 2.13.0"
+        synthetic.move_to_environment(database, "00-eyes", other, numerics)
         assert "2 numerics classes" in self.build(database, finished, tmp_path)
 
 

@@ -143,13 +143,13 @@ def test_checkpoints_come_no_more_often_than_asked(job, monkeypatch):
 
 def test_the_numerics_class_is_told_and_a_change_of_it_too(job, finish, tmp_path, monkeypatch):
     whole = finish(job)
-    for part in ("1 threads", "float32", "channels_last", "eager", "deterministic", torch.__version__):
+    for part in ("1 thread, float32", "channels_last", "eager", "deterministic", torch.__version__):
         assert part in whole.numerics
     interrupt_after(job, 2)
     threads = finish(replace(job, threads=2)).numerics
     first, then = threads.split("; from epoch 2: ")
     assert first == whole.numerics
-    assert then == whole.numerics.replace("1 threads", "2 threads")
+    assert then == whole.numerics.replace("1 thread,", "2 threads,")
 
 
 def test_another_seed_gives_other_numbers(job, numbers):

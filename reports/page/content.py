@@ -167,8 +167,8 @@ def _mixture_warning(numerics_classes: int) -> str:
         return ""
     return (
         f"These trials come from {numerics_classes} numerics classes (device, threads, precision, layout, "
-        "compiler, torch): the same job would not give the same bits in each, so part of a difference between "
-        "losses may be theirs."
+        "compiler, torch): the same job would not give the same bits in each, so part of a difference "
+        "between losses may be theirs."
     )
 
 

@@ -72,7 +72,7 @@ def keep(scored: ScoredFolders, destination: Destination, home: Home, folder: st
         dataset=destination.dataset,
         truths=_record(scored, name),
         predictions=scored.predictions,
-        metrics=[_metric_row(metric) for metric in METRICS],
+        metrics=[metric.facts() for metric in METRICS.values()],
         scores=[
             {
                 "case": case.case,
@@ -103,15 +103,3 @@ def _record(scored: ScoredFolders, name: str) -> DatasetRecord:
             (each.patient, each.case, None, each.shape, each.spacing, each.voxels) for each in scored.cases
         ),
     )
-
-
-def _metric_row(name: str) -> dict[str, object]:
-    metric = METRICS[name]
-    return {
-        "name": name,
-        "version": metric.version,
-        "title": metric.title,
-        "unit": metric.unit,
-        "direction": metric.direction,
-        "description": metric.description,
-    }

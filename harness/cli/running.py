@@ -94,17 +94,7 @@ def _register(
     for each in ready:
         register_dataset(store.database, dataset_record(each.prepared))
         register_splits(store.database, each.prepared.fingerprint, splits[each.prepared.fingerprint])
-    store.register_metrics(
-        {
-            "name": name,
-            "version": metric.version,
-            "title": metric.title,
-            "unit": metric.unit,
-            "direction": metric.direction,
-            "description": metric.description,
-        }
-        for name, metric in METRICS.items()
-    )
+    store.register_metrics(metric.facts() for metric in METRICS.values())
     datasets = [each.study_dataset for each in ready]
     store.register_trials(study_id, map(record_of, fixed_trials(study, datasets)), restart=True)
     return study_id

@@ -37,6 +37,11 @@ class Metric:
     compute: Formula
     undefined: Literal["no lesion of this size"] | None = None
 
+    def facts(self) -> dict[str, str | int]:
+        """Return what a table of metrics holds of it: everything but the formula."""
+        columns = ("name", "version", "title", "unit", "direction", "description")
+        return {column: getattr(self, column) for column in columns}
+
     def perfect(self) -> float:
         """Return the value of a prediction that equals the truth."""
         return perfect(self.direction)

@@ -13,13 +13,12 @@ from nibabel.orientations import (
     axcodes2ornt,
     inv_ornt_aff,
     io_orientation,
-    ornt_transform,
 )
 from numpy.typing import NDArray
 
 from harness.data.label_folders import LabelFiles
 from harness.data.read import AFFINE_TOLERANCE_MM
-from harness.data.volume import Spacing, UnreadableError, Volume, read_volume
+from harness.data.volume import Spacing, UnreadableError, Volume, as_stored, read_volume
 from harness.errors import InputError
 
 Plane = Literal["axial", "coronal", "sagittal"]
@@ -149,10 +148,8 @@ def _one_slice(path: Path) -> Volume:
 
 def _in_order_of(truth: Volume, prediction: Volume) -> Volume:
     """Take the voxels of a prediction as its file stores them, and orient them as the truth's."""
-    canonical = prediction.array[0].transpose(2, 1, 0)
-    own, others = (axcodes2ornt(tuple(each.orientation)) for each in (prediction, truth))  # type: ignore[no-untyped-call]
-    ras = axcodes2ornt("RAS")  # type: ignore[no-untyped-call]
-    stored = apply_orientation(canonical, ornt_transform(ras, own))  # type: ignore[no-untyped-call]
+    stored = as_stored(prediction.array[0], prediction.orientation, "axial")
+    others = axcodes2ornt(tuple(truth.orientation))  # type: ignore[no-untyped-call]
     oriented = apply_orientation(stored, others)  # type: ignore[no-untyped-call]
     return replace(prediction, array=oriented.transpose(2, 1, 0)[None], affine=truth.affine)
 

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.data.derived import DERIVED
-from harness.data.normalise import fitted_window
 from harness.data.slices import restack
 from harness.data.splits import Patient, group_patients
 
@@ -119,16 +118,6 @@ class PreparedDataset:
         takes the nearest pixel.
         """
         return restack(slices, case.grid, case.shape[1:])
-
-    def inside(self, case: PreparedCase) -> tuple[slice, slice]:
-        """Return the rows and columns of prepared slices that lie on the case's grid, not in the padding."""
-        return fitted_window(case.grid, self.size)
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Rows and columns of prepared slices."""
-        height, width = self.labels(self.cases[0]).shape[1:]
-        return height, width
 
     def derived(self, case: PreparedCase, name: str, margin: int = 0) -> NDArray[Any]:
         """Return an array that follows from :meth:`labels`, such as their distance maps.

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from harness.data.case import IGNORE
+from harness.data.normalise import fitted_window
 from harness.data.prepared import PreparedCase, PreparedDataset
 from harness.data.storage import Stack, Storage, open_store
 from harness.metrics import METRICS, evaluate_case
@@ -43,9 +44,10 @@ class CaseEvaluator:
         self.autocast = autocast
         labels = [dataset.labels(case) for case in cases]
         self._slices = sum(len(label) for label in labels)
+        self._size: tuple[int, int] = labels[0].shape[1:]
         store = open_store(
             {"images": Stack([dataset.images(case) for case in cases]), "labels": Stack(labels)},
-            dataset.size,
+            self._size,
             device,
             storage if device.type == "cuda" else "mapped",  # on a CPU the page cache is as good
         )
@@ -126,7 +128,7 @@ class CaseEvaluator:
         A pass takes slices of several cases, so that small cases cost no more than large ones.
         """
         model.eval()
-        ahead = torch.empty((0, *self.dataset.size), dtype=torch.uint8, device=self.device)
+        ahead = torch.empty((0, *self._size), dtype=torch.uint8, device=self.device)
         start = passed = 0
         for case in self.cases:
             depth = case.shape[0]
@@ -148,7 +150,7 @@ class CaseEvaluator:
     def _counts(self, case: PreparedCase, predicted: Tensor, positions: slice) -> Tensor:
         """Return voxels ``(2, n_classes - 1)`` of each class: shared with the truth, and predicted."""
         if case.grid == case.shape[1:]:
-            rows, columns = self.dataset.inside(case)
+            rows, columns = fitted_window(case.grid, self._size)  # not the padding
             truth = self._read("labels", positions)[:, rows, columns]
             predicted = predicted[:, rows, columns]
         else:  # resampled: the truth is on another grid

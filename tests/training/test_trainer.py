@@ -134,7 +134,6 @@ def test_tuning_trials_never_open_test_cases(job, prepared_discs, monkeypatch):
             array,
             lambda self, case, original=original: read.append(case.case) or original(self, case),
         )
-    monkeypatch.setattr(PreparedDataset, "size", (32, 32))
     *_, finished = train(replace(job, score_test=False))
     assert read
     assert not test & set(read)

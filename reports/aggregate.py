@@ -68,6 +68,6 @@ def run_states(trials: pd.DataFrame, folds: pd.Series) -> pd.DataFrame:
     runs = flags.groupby(["dataset", "label", "seed"], as_index=False).agg(
         done=("done", "sum"), diverged=("diverged", "any"), collapsed=("collapsed", "any")
     )
-    runs["scored"] = runs["done"] >= runs["dataset"].map(folds)
+    runs["scored"] = runs["done"] >= runs["dataset"].map(folds).astype(float)  # no text where there is no run
     runs["collapsed"] &= ~runs["diverged"]
     return runs[["dataset", "label", "seed", "scored", "diverged", "collapsed"]]

@@ -114,7 +114,7 @@ class StudyResults:
     @property
     def seeds(self) -> int:
         """Number of seeds that the study asks for."""
-        return int(self.document.resolved.get("seeds", 1))
+        return _seeds(self.document.resolved, self.trials)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -236,15 +236,30 @@ def _folds(split: Mapping[str, Any]) -> int:
 
 
 def _progress(own: pd.DataFrame, resolved: Mapping[str, Any], folds: Mapping[str, int]) -> Progress:
-    runs = int(resolved.get("seeds", 1)) * len(resolved.get("losses", ()))
+    runs = _seeds(resolved, own) * len(resolved.get("losses", ()))
     unseen = max(0, len(resolved.get("datasets", ())) - len(folds))
-    planned = runs * (sum(folds.values()) + unseen)
+    if (resolved.get("only") or {}).get("folds") is not None:
+        unseen = 0  # left out, because it has none of these folds
+    planned = runs * (sum(_chosen(resolved, "folds", range(k)) for k in folds.values()) + unseen)
     external = int((own["family"] == EXTERNAL).sum())
     return Progress(
         planned=max(planned, len(own) - external) + external,
         finished=int(own["state"].isin(FINAL_STATES).sum()),
         failed=int((own["state"] == "failed").sum()),
     )
+
+
+def _seeds(resolved: Mapping[str, Any], trials: pd.DataFrame) -> int:
+    """Number of seeds asked for; a study in parts (``only``) asks for those of all parts that are here."""
+    asked = int(resolved.get("seeds", 1))
+    chosen = _chosen(resolved, "seeds", range(asked))
+    return asked if chosen == asked else min(asked, max(chosen, trials["seed"].nunique()))
+
+
+def _chosen(resolved: Mapping[str, Any], what: str, known: range) -> int:
+    """Number of seeds or folds among ``known`` that the study trains."""
+    only = (resolved.get("only") or {}).get(what)
+    return len(known) if only is None else len({*only} & {*known})
 
 
 def _dataset_order(trials: pd.DataFrame, resolved: Mapping[str, Any]) -> tuple[str, ...]:

@@ -4,6 +4,8 @@ import os
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -12,9 +14,11 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from harness.bench.private_postgres import NoPostgresError, bin_folder
 from harness.data.description import DatasetDescription, describe
 from harness.data.prepare import prepare
 from harness.data.prepared import PreparedDataset
+from tests.postgresql import Server, running_server
 
 MANIFEST = """\
 name: discs
@@ -124,3 +128,32 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("the real images are not beside this checkout (../shared/data)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Server]:
+    """A real PostgreSQL server, one for every process that runs tests."""
+    with running_server() as server:
+        yield server
+
+
+@pytest.fixture
+def postgresql_url(postgresql: Server) -> Iterator[str]:
+    """URL of an empty PostgreSQL database."""
+    with postgresql.fresh() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """URL of a results database that is not there yet (a file) or empty, on both engines in turn."""
+    if request.param == "postgresql":
+        return str(request.getfixturevalue("postgresql_url"))
+    return f"sqlite:///{tmp_path / 'results.db'}"
+
+
+@pytest.fixture
+def client_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let pg_dump be found: that of the server's own release, where it comes with one."""
+    with suppress(NoPostgresError):
+        monkeypatch.setenv("PATH", f"{bin_folder()}{os.pathsep}{os.environ['PATH']}")

@@ -10,7 +10,8 @@ from harness.metrics import METRICS
 from harness.store.database import open_database, open_if_there
 from harness.store.datasets import DatasetRecord
 from harness.store.external import ExternalScores, StoredScores, store_external
-from harness.store.provenance import code_facts, command_facts, machine_facts
+from harness.store.provenance import code_facts, command_line
+from harness.training.hardware import hardware_facts
 
 _STUDY_NAME = r"[A-Za-z0-9_.+-]+"
 
@@ -85,7 +86,8 @@ def keep(scored: ScoredFolders, destination: Destination, home: Home, folder: st
             for case in scored.cases
             for score in case.scores
         ],
-        environment={**code_facts(), **machine_facts(), **command_facts()},
+        environment={**code_facts(), **hardware_facts()},
+        command=command_line(),
     )
     try:
         return store_external(database, found)

@@ -55,6 +55,11 @@ class Home:
         """Checkpoints and predictions, one folder per trial."""
         return self.root / "artifacts"
 
+    @property
+    def backups(self) -> Path:
+        """Copies of the results database."""
+        return self.root / "backups"
+
     def report(self, study: str) -> Path:
         """Folder of a study's report."""
         return self.root / "reports" / study

@@ -9,7 +9,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from harness.cli.output import stderr
+from harness.cli.output import stderr, visible
 from harness.scheduling.progress import Progress
 from harness.study.plan import PlannedTrial
 from harness.training.job import EpochRecord
@@ -122,8 +122,8 @@ class LiveView(Progress):
             best = self._best.get(cell)
             failed = self._failed.get(cell, 0)
             table.add_row(
-                Text(cell[0]),
-                Text(cell[1]),
+                Text(visible(cell[0])),
+                Text(visible(cell[1])),
                 str(self._done.get(cell, 0)),
                 Text(str(failed), style="red" if failed else ""),
                 "" if best is None else f"{best:.3f}",
@@ -179,7 +179,8 @@ def _cell(planned: PlannedTrial) -> tuple[str, str]:
 
 
 def _line(text: str) -> None:
-    stderr.print(text, highlight=False, markup=False, soft_wrap=True)
+    # One line, or a name could pretend to be another event.
+    stderr.print(text.replace("\n", r"\n"), highlight=False, markup=False, soft_wrap=True)
 
 
 def _duration(seconds: float) -> str:

@@ -1,6 +1,11 @@
-"""Consoles and small printing helpers shared by the commands."""
+"""Consoles and small printing helpers shared by the commands.
+
+Names of studies, losses and cases are data: what is printed of them is neither markup nor a command to the
+terminal.
+"""
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -9,12 +14,34 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 PIPE_WIDTH = 160
 """Columns of tables that do not go to a terminal."""
 
-stdout = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
-stderr = Console(stderr=True, width=None if sys.stderr.isatty() else PIPE_WIDTH)
+# Control characters but tab and line feed, what turns the direction of writing, halves of surrogate pairs.
+_STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def visible(text: str) -> str:
+    r"""Return ``text`` with the characters that steer a terminal, or that none can show, written out.
+
+    >>> visible("loss \x1b[31m")
+    'loss \\x1b[31m'
+    """
+    return _STEERING.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
+
+
+class PlainConsole(Console):
+    """A console on which ``:smile:`` stays as it is and every text is :func:`visible`."""
+
+    def render_str(self, text: str, **how: Any) -> Text:
+        """Return a text to print."""
+        return super().render_str(visible(text), **{**how, "emoji": False})
+
+
+stdout = PlainConsole(width=None if sys.stdout.isatty() else PIPE_WIDTH)
+stderr = PlainConsole(stderr=True, width=None if sys.stderr.isatty() else PIPE_WIDTH)
 
 
 def print_warning(sentence: str) -> None:
@@ -29,13 +56,13 @@ def print_json(content: Any) -> None:
 
 def print_table(rows: Sequence[Mapping[str, Any]], title: str = "") -> None:
     """Print rows that share their keys as a table."""
-    table = Table(title=title or None, title_justify="left", header_style="bold")
+    table = Table(title=Text(visible(title), "table.title") if title else None, title_justify="left", header_style="bold")
     for column in rows[0] if rows else ():
         numeric = all(isinstance(row[column], int | float) or row[column] is None for row in rows)
-        table.add_column(column, justify="right" if numeric else "left")
+        table.add_column(Text(visible(column)), justify="right" if numeric else "left")
     for row in rows:
-        table.add_row(*("" if value is None else str(value) for value in row.values()))
-    stdout.print(table, markup=False)
+        table.add_row(*(Text("" if value is None else visible(str(value))) for value in row.values()))
+    stdout.print(table)
 
 
 @contextmanager

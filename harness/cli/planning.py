@@ -1,14 +1,14 @@
 """The table of ``lossbench plan``."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from harness.cli.home import Home
 from harness.cli.preparation import ReadyDataset
-from harness.data.splits import folds
 from harness.store.database import Database, open_if_there
 from harness.store.summaries import known_trials, median_epoch_seconds, stale_reasons
-from harness.study.plan import PlannedTrial, cell_trials
+from harness.study.plan import PlannedTrial, cell_trials, chosen_folds
 from harness.study.spec import DatasetEntry, LossEntry, Study
 
 
@@ -23,14 +23,15 @@ def plan_rows(
     rows = []
     for entry, dataset in zip(study.dataset_entries, ready, strict=True):
         description = entry.describe(folder)
-        n_folds = len(folds(dataset.study_dataset.split if dataset else description.chosen_split))
+        split = dataset.study_dataset.split if dataset else description.chosen_split
+        folds = chosen_folds(study, split)
         for loss in study.losses:
             row: dict[str, Any] = {
                 "dataset": dataset.prepared.name if dataset else _expected_name(entry),
                 "loss": loss.label,
-                "trials": study.seeds * n_folds,
+                "trials": len(study.chosen_seeds) * len(folds),
             }
-            row |= _cell_states(study, loss, dataset, n_folds, database)
+            row |= _cell_states(study, loss, dataset, folds, database)
             rows.append(row)
     return rows
 
@@ -40,19 +41,23 @@ def _expected_name(entry: DatasetEntry) -> str:
 
 
 def _cell_states(
-    study: Study, loss: LossEntry, dataset: ReadyDataset | None, n_folds: int, database: Database | None
+    study: Study,
+    loss: LossEntry,
+    dataset: ReadyDataset | None,
+    folds: Sequence[int],
+    database: Database | None,
 ) -> dict[str, Any]:
-    total = study.seeds * n_folds
+    total = len(study.chosen_seeds) * len(folds)
     if dataset is None:
         return {"done": 0, "to run": total, "failed": 0, "hours": None, "note": "data not here yet"}
     if loss.tuned:
-        configurations = study.tuning.configurations * n_folds
+        configurations = study.tuning.configurations * len(folds)
         note = f"after tuning {configurations} configurations"
         hours = _hours(study, dataset, database, total + configurations)
         return {"done": 0, "to run": total, "failed": 0, "hours": hours, "note": note}
     planned = [
         trial
-        for fold in range(n_folds)
+        for fold in folds
         for trial in cell_trials(study, dataset.study_dataset, loss, loss.spec(), fold)
     ]
     states = known_trials(database, [each.trial.key for each in planned]) if database else {}

@@ -14,7 +14,8 @@ from harness.data.slices import image_slices, restack, slice_grid
 from harness.data.unlabelled import ImageFolder, check_images, find_images, read_images
 from harness.errors import InputError
 from harness.store.database import open_database
-from harness.store.models import SHOWN, kept_model
+from harness.store.keys import SHOWN
+from harness.store.models import kept_model
 from harness.strict_yaml import validate
 from harness.training.model_file import StoredModel, load
 from harness.training.prediction import Segmenter, choose_device

@@ -19,7 +19,6 @@ from harness.cli.preparation import (
     prepare_study,
     split_warnings,
 )
-from harness.data.splits import folds
 from harness.data.storage import Storage
 from harness.metrics import METRICS
 from harness.scheduling.driver import Driver, DriverOptions, Folders, Summary, record_of
@@ -28,8 +27,10 @@ from harness.scheduling.trial_source import JoinedSources, PlanSource, TrialSour
 from harness.store.database import Database, open_database, open_if_there
 from harness.store.datasets import SplitRecord, register_dataset, register_splits
 from harness.store.ownership import new_owner
-from harness.store.trials import TrialStore
-from harness.study.plan import fixed_trials, schedule_warnings
+from harness.store.provenance import command_line
+from harness.store.runs import register_run
+from harness.store.trials import Selection, TrialStore
+from harness.study.plan import check_folds, chosen_folds, fixed_trials, schedule_warnings
 from harness.study.spec import Study, load_study
 
 
@@ -49,6 +50,7 @@ class RunOptions:
 def run_study(name: str, overrides: tuple[str, ...], home: Home, data: Path, options: RunOptions) -> Summary:
     """Train what the study still lacks and return what was done."""
     study, folder = load_study(name, overrides)
+    check_folds(study, folder)
     from harness.training.prediction import choose_device
 
     device = choose_device(options.device).type
@@ -57,7 +59,8 @@ def run_study(name: str, overrides: tuple[str, ...], home: Home, data: Path, opt
     check_augmented(study, ready)
     splits = {each.prepared.fingerprint: list(divisions(study, each)) for each in ready}
     database = open_database(home.database_url, create=True)
-    store = TrialStore(database, new_owner())
+    run_id = register_run(database, study.study, study.model_dump(mode="json"), command_line())
+    store = TrialStore(database, new_owner(), run_id)
     study_id = _register(store, study, ready, splits)
     for warning in [*schedule_warnings(study), *split_warnings(ready)]:
         print_warning(warning)
@@ -96,7 +99,8 @@ def _register(
         register_splits(store.database, each.prepared.fingerprint, splits[each.prepared.fingerprint])
     store.register_metrics(metric.facts() for metric in METRICS.values())
     datasets = [each.study_dataset for each in ready]
-    store.register_trials(study_id, map(record_of, fixed_trials(study, datasets)), restart=True)
+    records = map(record_of, fixed_trials(study, datasets))
+    store.register_trials(study_id, records, restart=True, only=Selection(study.only.seeds, study.only.folds))
     return study_id
 
 
@@ -113,7 +117,7 @@ def _source(study: Study, ready: list[ReadyDataset], database: Database) -> Tria
             for dataset in datasets
             for entry in study.losses
             if entry.tuned
-            for fold in folds(dataset.split)
+            for fold in chosen_folds(study, dataset.split)
         ]
     # Searches first: otherwise the winners' trials come last and workers wait for them.
     return JoinedSources([*sources, PlanSource(fixed_trials(study, datasets))])

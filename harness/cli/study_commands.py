@@ -40,10 +40,11 @@ def plan(
     """Show what a study would train: done, to run, failed and stale trials, hours, warnings."""
     from harness.cli.planning import plan_rows
     from harness.cli.preparation import check_augmented, prepared_if_there, split_warnings
-    from harness.study.plan import schedule_warnings
+    from harness.study.plan import check_folds, schedule_warnings
     from harness.study.spec import load_study
 
     declared, folder = load_study(study, tuple(overrides or ()))
+    check_folds(declared, folder)
     where = Home(home, db)
     ready = prepared_if_there(declared, folder, where, data)
     check_augmented(declared, ready)

@@ -12,7 +12,7 @@ from pathlib import Path
 from harness.scheduling.executor import Executor, Failure, Message
 from harness.scheduling.progress import Progress
 from harness.scheduling.trial_source import TrialResult, TrialSource
-from harness.store.provenance import code_facts, command_facts, machine_facts
+from harness.store.provenance import code_facts, plugin_facts
 from harness.store.schema import FINAL_STATES
 from harness.store.trials import LEASE_SECONDS, ArtifactRecord, Outcome, TrialRecord, TrialStore
 from harness.study.plan import PlannedTrial
@@ -69,7 +69,7 @@ class _Running:
 
     planned: list[PlannedTrial]
     crashes: int = 0
-    numerics: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
     epoch: int = 0
 
 
@@ -105,7 +105,7 @@ class Driver:
         self.options = options
         self.draining = False
         # Asked now, while the files on disk are those that were imported.
-        self._provenance = {**code_facts(), **machine_facts(), **command_facts()}
+        self._code = code_facts()
         self._running: dict[str, _Running] = {}
         self._postponed: deque[PlannedTrial] = deque()
         self._counts = {"trained": 0, "reused": 0, "failed": 0}
@@ -205,7 +205,7 @@ class Driver:
     def _advanced(self, key: str, running: _Running, event: Event) -> None:
         first = running.planned[0]
         if isinstance(event, Started):
-            running.numerics = event.numerics
+            running.environment = {**event.hardware, **event.numerics}
             self.progress.started(first, event.resumed_at)
         elif isinstance(event, EpochRecord):
             running.epoch = event.epoch + 1
@@ -226,7 +226,7 @@ class Driver:
             self.executor.submit(self._job(running.planned[0]))
             return
         shutil.rmtree(self.folders.artifacts / key[:16], ignore_errors=True)
-        self.store.fail(key, failure.reason, failure.traceback)
+        self.store.fail(key, failure.reason, failure.traceback, self._environment(running))
         self._close(key, TrialResult("failed", None), "failed")
 
     def _close(self, key: str, result: TrialResult, count: str) -> None:
@@ -248,10 +248,15 @@ class Driver:
             epoch_scores=scores,
             scores=[asdict(score) for score in event.scores],
             artifacts=[self._artifact(key, kind, name) for kind, name in event.artifacts.items()],
-            environment={**self._provenance, **running.numerics},
+            environment=self._environment(running),
             reason_epoch=event.reason_epoch,
             numerics=event.numerics,
         )
+
+    def _environment(self, running: _Running) -> dict[str, str]:
+        """Return what the trial was made with: our code and its own, and what the worker has told."""
+        plugins = plugin_facts(running.planned[0].trial.plugin_modules())
+        return {**self._code, **plugins, **running.environment}
 
     def _artifact(self, key: str, kind: str, name: str) -> ArtifactRecord:
         path = Path(key[:16]) / name

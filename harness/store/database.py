@@ -1,29 +1,25 @@
-"""Open the results database: engine settings, migration, version check."""
+"""Open the results database and refuse what is none, or one of another version."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.resources import files
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect
+from sqlalchemy import URL, Connection, Engine
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError
 
 from harness.errors import InputError
-
-if TYPE_CHECKING:
-    from alembic.config import Config
-
-SCHEMA_VERSION = "0003"
-"""Newest migration; versions are numbers of four digits and compare as text."""
-
-VERSION_TABLE = "lossbench_version"
-"""Not Alembic's default name: that one belongs to Optuna."""
-
-BUSY_TIMEOUT_SECONDS = 60
-
-_READ_ONLY = "lossbench_read_only"
+from harness.store.backends import BACKENDS, Backend
+from harness.store.privacy import shown_url, without_secrets
+from harness.store.versions import (
+    SCHEMA_VERSION,
+    Upgrade,
+    is_empty,
+    migrate,
+    refuse_while_in_use,
+    version_of,
+)
 
 
 class Database:
@@ -35,23 +31,46 @@ class Database:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self.backend: Backend = BACKENDS[engine.dialect.name]
+
+    def __repr__(self) -> str:
+        return f"Database({self.shown})"
 
     @property
     def url(self) -> str:
         """The URL with its password, for libraries that open their own connection."""
         return self.engine.url.render_as_string(hide_password=False)
 
+    @property
+    def dialect(self) -> str:
+        """Name of the engine: ``sqlite`` or ``postgresql``."""
+        return self.backend.name
+
+    @property
+    def shown(self) -> str:
+        """The URL without secrets, in quotes."""
+        return repr(shown_url(self.engine.url))
+
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """Give a connection inside one transaction that takes the write lock at once."""
+        """Give a connection inside one transaction; writers come one after the other."""
         with self.engine.begin() as connection:
             yield connection
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Give a connection for reading; it sees one consistent state and blocks no writer."""
-        with self.engine.connect().execution_options(**{_READ_ONLY: True}) as connection:
+        with self.engine.connect().execution_options(**self.backend.read_options) as connection:
             yield connection
+
+    def vacuum(self) -> None:
+        """Give free space back and renew the statistics of the query planner.
+
+        Raises:
+            InputError: if the database is locked or the disk is full.
+        """
+        with as_input_error(self.url):
+            self.backend.vacuum(self.engine)
 
     def close(self) -> None:
         """Close all connections."""
@@ -72,10 +91,9 @@ def open_database(url: str, create: bool = False) -> Database:
     if database is None:
         if not create:
             raise InputError(f"no results in database {_shown(url)}; run a study first, or give another --db")
-        engine = _engine(url)
-        with _as_input_error(url):
-            upgrade(engine)
-        database = Database(engine)
+        with as_input_error(url):
+            migrate(*_found(url))
+            database = Database(_engine(url))
     return database
 
 
@@ -85,117 +103,106 @@ def open_if_there(url: str) -> Database | None:
     Raises:
         InputError: if it cannot be opened, is none of ours, or has another version.
     """
-    if _file_is_missing(url):
+    backend, parsed = _found(url)
+    if backend.is_missing(parsed):
         return None
     engine = _engine(url)
-    with _as_input_error(url):
-        found = _version(engine)
-        if found is None and not inspect(engine).get_table_names():
+    with as_input_error(url):
+        found = version_of(engine)
+        if found is None and is_empty(engine):
             return None
     if found != SCHEMA_VERSION:
         raise InputError(_wrong_version(found, url))
     return Database(engine)
 
 
-def upgrade(engine: Engine) -> None:
-    """Bring the tables to the newest version."""
-    from alembic import command
+def upgrade_database(url: str, backups: Path | None = None) -> Upgrade:
+    """Migrate an older database in place.
 
-    config = alembic_config()
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
-
-
-def upgrade_database(url: str) -> tuple[str | None, str]:
-    """Migrate an older database in place and return its old and new version.
+    Args:
+        url: Of the database.
+        backups: Folder for a copy of it as it was; None: no copy.
 
     Raises:
-        InputError: if it is newer than this program, none of ours, or cannot be opened.
+        InputError: if it is newer than this program, none of ours, in use, or cannot be opened or copied.
     """
-    if _file_is_missing(url):
+    backend, parsed = _found(url)
+    if backend.is_missing(parsed):
         raise InputError(f"no database {_shown(url)}; give another --db")
     engine = _engine(url)
-    with _as_input_error(url):
-        found = _version(engine)
-        ours = found is not None or not inspect(engine).get_table_names()
+    with as_input_error(url):
+        found = version_of(engine)
+        ours = found is not None or is_empty(engine)
         if not ours or (found or "") > SCHEMA_VERSION:
             raise InputError(_wrong_version(found, url))
-        upgrade(engine)
-    engine.dispose()
-    return found, SCHEMA_VERSION
+        copy = None
+        if found is not None and found < SCHEMA_VERSION:
+            with engine.connect() as connection:
+                refuse_while_in_use(connection)
+            if backups is not None:
+                copy = write_backup(Database(engine), backups / backup_name(backend, found))
+        engine.dispose()
+        migrate(backend, parsed)
+    return Upgrade(found, SCHEMA_VERSION, copy)
 
 
-def alembic_config() -> "Config":
-    """Return Alembic's configuration for the migrations of this package."""
-    from alembic.config import Config
+def write_backup(database: Database, target: Path) -> Path:
+    """Write a whole copy of a database to a new file and return its path.
 
-    config = Config()
-    config.set_main_option("script_location", str(files("harness.store") / "migrations"))
-    return config
+    Raises:
+        InputError: if the file is there already, or a program that it takes is missing.
+    """
+    if target.exists():
+        raise InputError(f"backup {str(target)!r} is there already; give another file")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    database.backend.backup(database.engine, target)
+    return target
 
 
-def _parsed(url: str) -> URL:
+def backup_name(backend: Backend, version: str) -> str:
+    """Return a file name that tells version and moment."""
+    return f"results-{version}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}{backend.backup_suffix}"
+
+
+@contextmanager
+def as_input_error(url: str) -> Iterator[None]:
+    """Say in one sentence, without secrets, that a database cannot be opened."""
     try:
-        return make_url(url)
+        yield
+    except DatabaseError as error:
+        lines = str(error.orig).strip().splitlines() or [type(error.orig).__name__]
+        # Not chained: the driver's message and SQLAlchemy's may repeat the URL.
+        raise InputError(f"cannot open database {_shown(url)}: {without_secrets(lines[0])}") from None
+
+
+def _found(url: str) -> tuple[Backend, URL]:
+    """Return the kind of database and its URL, with our driver where the URL names none."""
+    try:
+        parsed = make_url(url)
     except ArgumentError:
         raise InputError(
             "the database URL cannot be read; expected for example sqlite:///lossbench-home/results.db"
         ) from None
-
-
-def _file_is_missing(url: str) -> bool:
-    parsed = _parsed(url)
-    if not parsed.drivername.startswith("sqlite") or parsed.database in {None, "", ":memory:"}:
-        return False
-    return not Path(str(parsed.database)).exists()
+    kind, _, driver = parsed.drivername.partition("+")
+    if kind == "postgres":  # as other programs write it
+        kind = "postgresql"
+    if kind not in BACKENDS:
+        known = " or ".join(BACKENDS)
+        raise InputError(f"no results can be kept in a database of kind {kind!r}; use {known}")
+    if kind == "postgresql":
+        parsed = parsed.set(drivername=f"postgresql+{driver or 'psycopg'}")
+    return BACKENDS[kind], parsed
 
 
 def _engine(url: str) -> Engine:
-    parsed = _parsed(url)
-    if not parsed.drivername.startswith("sqlite"):
-        try:
-            return create_engine(parsed)
-        except (NoSuchModuleError, ModuleNotFoundError):
-            raise InputError(
-                f"no database driver {parsed.drivername!r} is installed; install it with pip, or use sqlite"
-            ) from None
-    if parsed.database:
-        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(parsed, connect_args={"timeout": BUSY_TIMEOUT_SECONDS})
-    event.listen(engine, "connect", _configure_sqlite)
-    event.listen(engine, "begin", _begin_immediate)
-    return engine
-
-
-@contextmanager
-def _as_input_error(url: str) -> Iterator[None]:
-    """Say in one sentence that a database cannot be opened."""
+    backend, parsed = _found(url)
     try:
-        yield
-    except DatabaseError as error:
-        raise InputError(f"cannot open database {_shown(url)}: {error.orig}") from error
-
-
-def _configure_sqlite(connection: Any, _record: Any) -> None:
-    # pysqlite starts transactions by itself, deferred; ours begin below.
-    connection.isolation_level = None
-    for pragma in ("journal_mode = WAL", "foreign_keys = ON", "synchronous = NORMAL"):
-        connection.execute(f"PRAGMA {pragma}")
-
-
-def _begin_immediate(connection: Connection) -> None:
-    # A deferred transaction that turns into a writer fails at once under contention.
-    reads = connection.get_execution_options().get(_READ_ONLY, False)
-    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
-
-
-def _version(engine: Engine) -> str | None:
-    if not inspect(engine).has_table(VERSION_TABLE):
-        return None
-    with engine.connect() as connection:
-        found = connection.exec_driver_sql(f"SELECT version_num FROM {VERSION_TABLE}").scalar()
-    return None if found is None else str(found)
+        return backend.engine(parsed)
+    except (NoSuchModuleError, ModuleNotFoundError):
+        raise InputError(
+            f"no database driver {parsed.drivername!r} is installed; "
+            "install it with: pip install 'lossbench[postgresql]'"
+        ) from None
 
 
 def _wrong_version(found: str | None, url: str) -> str:
@@ -213,4 +220,4 @@ def _wrong_version(found: str | None, url: str) -> str:
 
 
 def _shown(url: str) -> str:
-    return repr(make_url(url).render_as_string(hide_password=True))
+    return repr(shown_url(url))

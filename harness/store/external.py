@@ -17,6 +17,7 @@ from harness.errors import InputError
 from harness.store.database import Database
 from harness.store.datasets import DatasetRecord, register_dataset
 from harness.store.rows import digest_of, insert_row, upsert_row
+from harness.store.runs import insert_run
 from harness.store.schema import (
     EXTERNAL,
     CaseRow,
@@ -31,6 +32,9 @@ from harness.store.schema import (
     StudyTrialRow,
     TrialRow,
 )
+
+SCORED_ONLY = "scored predictions, nothing trained"
+"""Origin of a study in which there is nothing else."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,7 @@ class ExternalScores:
         metrics: Rows of ``metric``.
         scores: Rows of ``score`` with ``case`` and ``metric`` as names.
         environment: Which program and machine scored.
+        command: The command that scored.
     """
 
     study: str
@@ -59,6 +64,7 @@ class ExternalScores:
     metrics: Sequence[Mapping[str, Any]]
     scores: Sequence[Mapping[str, Any]]
     environment: Mapping[str, str]
+    command: str = "lossbench score"
 
 
 @dataclass(frozen=True)
@@ -188,6 +194,18 @@ def _canonical(found: ExternalScores, place: _Place) -> dict[str, Any]:
     }
 
 
+def _as_study(found: ExternalScores, place: _Place) -> dict[str, Any]:
+    """Return what was asked for, in the words of a study file."""
+    return {
+        "study": found.study,
+        "datasets": [place.dataset],
+        "losses": [{"label": found.label, "loss": EXTERNAL}],
+        "seed": found.seed,
+        "evaluation": "test",
+        "origin": SCORED_ONLY,
+    }
+
+
 def _refuse_taken(connection: Connection, found: ExternalScores, place: _Place) -> None:
     """Raise if the study has something else under this label, dataset and seed."""
     question = (
@@ -230,6 +248,7 @@ def _trial_id(connection: Connection, found: ExternalScores, place: _Place) -> i
         ),
         loss_id=upsert_row(connection, LossRow, {"digest": digest_of(loss)}, described),
         environment_id=upsert_row(connection, EnvironmentRow, {"digest": digest_of(facts)}, {"facts": facts}),
+        run_id=insert_run(connection, found.study, _as_study(found, place), found.command),
         seed=found.seed,
         fold=0,
         purpose="study",
@@ -271,7 +290,7 @@ def _describe_study(connection: Connection, name: str, study_id: int) -> None:
         "datasets": sorted({row.dataset for row in rows}),
         "seeds": max(map(len, seeds.values())),
         "evaluation": "test",
-        "origin": "scored predictions, nothing trained",
+        "origin": SCORED_ONLY,
     }
     upsert_row(connection, StudyRow, {"name": name}, {"resolved": resolved, "updated": datetime.now(UTC)})
 

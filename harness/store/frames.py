@@ -4,48 +4,40 @@ Every function takes an open database and a study's name and gives the *current*
 only: trials of an earlier plan stay in the database but not in the frames. Rows come in a fixed order.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import pandas as pd
-from sqlalchemy import Executable, func, select
+from sqlalchemy import Executable, select
 
+from harness.errors import InputError, nearest
 from harness.store.database import Database
+from harness.store.long_tables import of_study, read_metrics, read_places, small_frame
 from harness.store.schema import (
+    CHECKPOINTS,
+    PARTS,
     ArtifactRow,
     CaseRow,
     DatasetRow,
     EnvironmentRow,
-    EpochRow,
-    EpochScoreRow,
     LookRow,
     LossRow,
     MetricRow,
     PatientRow,
-    ScoreRow,
+    RunRow,
     StudyRow,
     StudyTrialRow,
     TrialRow,
 )
+from harness.store.score_frames import ScoreFilter, read_class_curves, read_curves, read_scores
 from harness.store.summaries import require_study
 
-_CATEGORIES = (
-    "dataset",
-    "label",
-    "family",
-    "expression",
-    "part",
-    "checkpoint",
-    "patient",
-    "case",
-    "class_name",
-    "metric",
-    "unit",
-    "direction",
-    "reason",
-)
+Names = str | Sequence[str] | None
+"""A name or several; None: all."""
+
+_TRIAL_CATEGORIES = ("label", "family", "expression", "purpose", "state", "reason", "numerics")
 
 
 @dataclass(frozen=True)
@@ -78,96 +70,48 @@ def study_document(database: Database, study: str) -> StudyDocument:
     return StudyDocument(row.name, row.title, row.resolved, row.updated)
 
 
-def scores(database: Database, study: str) -> pd.DataFrame:
-    """Return every score of the study's own trials (searches left out), one row each.
+def scores(
+    database: Database,
+    study: str,
+    *,
+    metric: Names = None,
+    dataset: Names = None,
+    part: Names = None,
+    checkpoint: Names = None,
+    loss: Names = None,
+) -> pd.DataFrame:
+    """Return the scores of the study's own trials (searches left out), one row each.
 
     ``value`` is NaN where the metric is undefined, with its ``reason``; ``imputed`` is what the policy
     puts in its place. Only the newest version of a metric is read. Texts are categories.
+
+    Args:
+        database: Open results database.
+        study: Name of the study.
+        metric: Names of metrics to read; None: all. The same for the other filters.
+        dataset: Names of datasets in the study.
+        part: ``test`` or ``validation``.
+        checkpoint: ``best`` or ``last``.
+        loss: Labels of losses in the study.
+
+    Raises:
+        InputError: naming the nearest, if a name is unknown.
     """
-    newest = (
-        select(MetricRow.name, func.max(MetricRow.version).label("version"))
-        .group_by(MetricRow.name)
-        .subquery()
-    )
-    question = (
-        _of_study(
-            study,
-            StudyTrialRow.dataset,
-            StudyTrialRow.label,
-            LossRow.family,
-            LossRow.expression,
-            TrialRow.key,
-            TrialRow.seed,
-            TrialRow.fold,
-            ScoreRow.part,
-            ScoreRow.checkpoint,
-            PatientRow.name.label("patient"),
-            CaseRow.name.label("case"),
-            ScoreRow.class_index,
-            DatasetRow.classes.label("class_name"),
-            MetricRow.name.label("metric"),
-            MetricRow.unit,
-            MetricRow.direction,
-            ScoreRow.value,
-            ScoreRow.imputed,
-            ScoreRow.reason,
+    with database.read() as connection:
+        places, metrics = read_places(connection, study), read_metrics(connection)
+        places = chosen(chosen(places, "dataset", dataset), "label", loss, "loss")
+        wanted = ScoreFilter(
+            metrics=chosen(metrics, "name", metric, "metric"),
+            parts=_known("part", part, PARTS),
+            checkpoints=_known("checkpoint", checkpoint, CHECKPOINTS),
         )
-        .join(ScoreRow, ScoreRow.trial_id == TrialRow.id)
-        .join(CaseRow, CaseRow.id == ScoreRow.case_id)
-        .join(PatientRow, PatientRow.id == CaseRow.patient_id)
-        .join(MetricRow, MetricRow.id == ScoreRow.metric_id)
-        .join(newest, (newest.c.name == MetricRow.name) & (newest.c.version == MetricRow.version))
-        .where(TrialRow.purpose == "study")
-    )
-    frame = _with_class_names(_frame(database, question))
-    frame["value"] = frame["value"].astype(float)
-    order = [
-        "dataset",
-        "label",
-        "seed",
-        "fold",
-        "part",
-        "checkpoint",
-        "patient",
-        "case",
-        "class_index",
-        "metric",
-    ]
-    frame = frame.sort_values(order, ignore_index=True)
-    for column in (*_CATEGORIES, "key"):
-        frame[column] = frame[column].astype("category")
-    return frame
+        return read_scores(connection, places, wanted)
 
 
 def curves(database: Database, study: str) -> pd.DataFrame:
     """Return the learning curves of the study's own trials, one row per trial and epoch."""
-    question = (
-        _of_study(
-            study,
-            StudyTrialRow.dataset,
-            StudyTrialRow.label,
-            LossRow.family,
-            TrialRow.seed,
-            TrialRow.fold,
-            TrialRow.state,
-            EpochRow.epoch,
-            EpochRow.train_loss,
-            EpochRow.val_dsc,
-            EpochRow.learning_rate,
-            EpochRow.region_weight,
-            EpochRow.boundary_weight,
-            EpochRow.seconds,
-            EpochRow.validation_seconds,
-            EpochRow.peak_bytes,
-        )
-        .join(EpochRow, EpochRow.trial_id == TrialRow.id)
-        .where(TrialRow.purpose == "study")
-    )
-    frame = _frame(database, question)
-    numbers = ["train_loss", "val_dsc", "learning_rate", "region_weight", "boundary_weight"]
-    numbers += ["seconds", "validation_seconds", "peak_bytes"]
-    frame[numbers] = frame[numbers].astype(float)
-    return frame.sort_values(["dataset", "label", "seed", "fold", "epoch"], ignore_index=True)
+    with database.read() as connection:
+        return read_curves(connection, read_places(connection, study))
 
 
 def class_curves(database: Database, study: str) -> pd.DataFrame:
@@ -176,37 +120,18 @@ def class_curves(database: Database, study: str) -> pd.DataFrame:
     ``mean`` is over the validation patients, undefined values imputed; ``undefined`` counts the cases with
     such values. DSC is there for every epoch, other metrics where ``protocol.metrics_every`` asked for them.
     """
-    question = (
-        _of_study(
-            study,
-            StudyTrialRow.dataset,
-            StudyTrialRow.label,
-            LossRow.family,
-            TrialRow.seed,
-            TrialRow.fold,
-            EpochScoreRow.epoch,
-            EpochScoreRow.class_index,
-            DatasetRow.classes.label("class_name"),
-            MetricRow.name.label("metric"),
-            EpochScoreRow.mean,
-            EpochScoreRow.undefined,
-        )
-        .join(EpochScoreRow, EpochScoreRow.trial_id == TrialRow.id)
-        .join(MetricRow, MetricRow.id == EpochScoreRow.metric_id)
-        .where(TrialRow.purpose == "study")
-    )
-    frame = _with_class_names(_frame(database, question))
-    order = ["dataset", "label", "seed", "fold", "epoch", "class_index", "metric"]
-    return frame.sort_values(order, ignore_index=True)
+    with database.read() as connection:
+        return read_class_curves(connection, read_places(connection, study), read_metrics(connection))
 
 
 def trials(database: Database, study: str) -> pd.DataFrame:
     """Return the current trials, those of searches included, one row per trial and label.
 
     ``canonical`` holds the fields behind the key and ``environment`` the facts of the machine that
-    finished the trial (an empty mapping before that).
+    finished the trial (an empty mapping before that); ``command`` is that of its run, None in older
+    databases. Texts that repeat are categories.
     """
-    question = _of_study(
+    question = of_study(
         study,
         StudyTrialRow.dataset,
         StudyTrialRow.label,
@@ -226,19 +151,23 @@ def trials(database: Database, study: str) -> pd.DataFrame:
         TrialRow.seconds,
         TrialRow.canonical,
         EnvironmentRow.facts.label("environment"),
-    ).join(EnvironmentRow, EnvironmentRow.id == TrialRow.environment_id, isouter=True)
+        RunRow.command,
+    )
+    question = question.join(EnvironmentRow, EnvironmentRow.id == TrialRow.environment_id, isouter=True)
+    question = question.join(RunRow, RunRow.id == TrialRow.run_id, isouter=True)
     frame = _frame(database, question)
     frame["collapsed"] = [found is True for found in frame["collapsed"]]
     facts: list[Any] = [found if isinstance(found, Mapping) else {} for found in frame["environment"]]
     frame["environment"] = facts
     numbers = ["reason_epoch", "best_epoch", "best_val_dsc", "seconds"]
     frame[numbers] = frame[numbers].astype(float)
-    return frame.sort_values(["dataset", "label", "purpose", "seed", "fold", "key"], ignore_index=True)
+    frame = frame.sort_values(["dataset", "label", "purpose", "seed", "fold", "key"], ignore_index=True)
+    return frame.astype(dict.fromkeys(_TRIAL_CATEGORIES, "category"))
 
 
 def cases(database: Database, study: str) -> pd.DataFrame:
     """Return every case of the study's datasets with shape, spacing (mm) and voxels per class."""
-    places = _of_study(study, StudyTrialRow.dataset, TrialRow.dataset_id).distinct().subquery()
+    places = of_study(study, StudyTrialRow.dataset, TrialRow.dataset_id).distinct().subquery()
     question = (
         select(
             places.c.dataset,
@@ -263,7 +192,7 @@ def cases(database: Database, study: str) -> pd.DataFrame:
 def artifacts(database: Database, study: str) -> pd.DataFrame:
     """Return the files that the study's own trials kept; paths are relative to the artifact folder."""
     question = (
-        _of_study(
+        of_study(
             study,
             StudyTrialRow.dataset,
             StudyTrialRow.label,
@@ -307,28 +236,40 @@ def looks(database: Database, study: str) -> pd.DataFrame:
     return frame
 
 
-def _of_study(study: str, *columns: Any) -> Any:
-    """Select columns over the current trials of a study."""
-    return (
-        select(*columns)
-        .select_from(StudyTrialRow)
-        .join(StudyRow, StudyRow.id == StudyTrialRow.study_id)
-        .join(TrialRow, TrialRow.id == StudyTrialRow.trial_id)
-        .join(LossRow, LossRow.id == TrialRow.loss_id)
-        .join(DatasetRow, DatasetRow.id == TrialRow.dataset_id)
-        .where(StudyRow.name == study, StudyTrialRow.current)
-    )
+def chosen(table: pd.DataFrame, column: str, names: Names, what: str | None = None) -> pd.DataFrame:
+    """Return the rows of a small frame whose column has one of some names.
+
+    Args:
+        table: Any frame.
+        column: Of texts.
+        names: To keep; None: all.
+        what: What the names are called in messages; the column if absent.
+
+    Raises:
+        InputError: naming the nearest, if one is unknown.
+    """
+    if names is None:
+        return table
+    known = _known(what or column, names, sorted(set(table[column])))
+    return table[table[column].isin(known)].reset_index(drop=True)
 
 
-def _with_class_names(frame: pd.DataFrame) -> pd.DataFrame:
-    """Put the name of each row's class where the query gives the names of all classes."""
-    frame["class_name"] = [
-        names[index] for names, index in zip(frame["class_name"], frame["class_index"], strict=True)
-    ]
-    return frame
+def _known(what: str, names: Names, known: Sequence[str]) -> tuple[str, ...]:
+    """Return names as a tuple, all known ones for None.
+
+    Raises:
+        InputError: naming the nearest, if one is unknown.
+    """
+    if names is None:
+        return tuple(known)
+    wanted = (names,) if isinstance(names, str) else tuple(names)
+    for name in wanted:
+        if name not in known:
+            hint = nearest(name, known) or f"; known: {', '.join(known) or 'none'}"
+            raise InputError(f"no {what} {name!r} in these results{hint}")
+    return wanted
 
 
 def _frame(database: Database, question: Executable) -> pd.DataFrame:
     with database.read() as connection:
-        result = connection.execute(question)
-        return pd.DataFrame(result.fetchall(), columns=list(result.keys()))
+        return small_frame(connection, question)

@@ -7,12 +7,27 @@ machine can so tell at once that the owner was killed; elsewhere the lease has t
 import hashlib
 import os
 import secrets
+from datetime import UTC, datetime
 from pathlib import Path
 
 
 def new_owner() -> str:
     """Return a name for this process as a lease owner."""
     return f"{secrets.token_hex(6)}:{machine()}:{os.getpid()}"
+
+
+def lease_is_over(owner: str | None, expires: datetime | str | None, now: datetime) -> bool:
+    """Whether a lease binds nobody: none is there, its time is up, or its owner has died.
+
+    Args:
+        owner: Who holds it.
+        expires: Until when, in UTC; SQLite gives a text to those who ask it directly.
+        now: The present moment.
+    """
+    if owner is None or expires is None:
+        return True
+    until = datetime.fromisoformat(expires) if isinstance(expires, str) else expires
+    return until.replace(tzinfo=until.tzinfo or UTC) < now or owner_is_gone(owner)
 
 
 def owner_is_gone(owner: str) -> bool:

@@ -11,7 +11,6 @@ from sqlalchemy import (
     JSON,
     BigInteger,
     CheckConstraint,
-    DateTime,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
@@ -20,13 +19,24 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from harness.store.column_types import UtcDateTime, is_finite
+
 TRIAL_STATES = ("waiting", "running", "done", "diverged", "failed")
 """``diverged`` is a result; ``failed`` is a mistake in code or machine and can be tried again."""
 
 FINAL_STATES = ("done", "diverged")
 
+PURPOSES = ("study", "search")
+PARTS = ("validation", "test")
+CHECKPOINTS = ("best", "last")
+DIRECTIONS = ("higher", "lower")
+SIDES = ("train", "validation", "test")
+
 EXTERNAL = "external"
 """Loss family of what was not trained here."""
+
+_CLUSTERED = {"sqlite_with_rowid": False}
+"""The primary key is the table: a third less disk, and the rows of a trial lie together."""
 
 
 class Base(DeclarativeBase):
@@ -41,7 +51,7 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
-    type_annotation_map = {dict[str, Any]: JSON, list[Any]: JSON, datetime: DateTime(timezone=True)}  # noqa: RUF012
+    type_annotation_map = {dict[str, Any]: JSON, list[Any]: JSON, datetime: UtcDateTime()}  # noqa: RUF012
 
 
 class StudyRow(Base):
@@ -112,7 +122,7 @@ class SplitCaseRow(Base):
     """The side of a case in a division; cases that a limited training set leaves out have no row."""
 
     __tablename__ = "split_case"
-    __table_args__ = (CheckConstraint("part IN ('train', 'validation', 'test')", name="part"),)
+    __table_args__ = (CheckConstraint(f"part IN {SIDES}", name="part"), _CLUSTERED)
 
     split_id: Mapped[int] = mapped_column(ForeignKey("split.id"), primary_key=True)
     case_id: Mapped[int] = mapped_column(ForeignKey("case.id"), primary_key=True)
@@ -132,13 +142,29 @@ class LossRow(Base):
 
 
 class EnvironmentRow(Base):
-    """Provenance: versions, commit, hardware, numerics class; one row per distinct environment."""
+    """Which code, libraries and hardware made a number; one row per distinct environment."""
 
     __tablename__ = "environment"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     digest: Mapped[str] = mapped_column(unique=True)
     facts: Mapped[dict[str, Any]]
+
+
+class RunRow(Base):
+    """One call of ``lossbench run`` or ``score``: its command and the study's text of that day.
+
+    ``study`` is a name and no reference: a trial that other studies share outlives its own.
+    """
+
+    __tablename__ = "run"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    uid: Mapped[str] = mapped_column(unique=True)
+    study: Mapped[str]
+    command: Mapped[str]
+    started: Mapped[datetime]
+    resolved: Mapped[dict[str, Any]]
 
 
 class TrialRow(Base):
@@ -150,7 +176,16 @@ class TrialRow(Base):
     __tablename__ = "trial"
     __table_args__ = (
         CheckConstraint(f"state IN {TRIAL_STATES}", name="state"),
+        CheckConstraint(f"purpose IN {PURPOSES}", name="purpose"),
         CheckConstraint("(state = 'running') = (lease_owner IS NOT NULL)", name="lease"),
+        CheckConstraint("(lease_owner IS NULL) = (lease_expires IS NULL)", name="lease_expires"),
+        CheckConstraint("(state IN ('waiting', 'running')) = (finished IS NULL)", name="finished"),
+        CheckConstraint(f"(state IN {FINAL_STATES}) = (collapsed IS NOT NULL)", name="collapsed"),
+        CheckConstraint("state <> 'failed' OR reason IS NOT NULL", name="failed_has_reason"),
+        CheckConstraint("state = 'failed' OR traceback IS NULL", name="traceback"),
+        CheckConstraint("reason IS NOT NULL OR reason_epoch IS NULL", name="reason_epoch"),
+        CheckConstraint("seed >= 0 AND fold >= 0 AND attempts >= 0", name="counts"),
+        CheckConstraint("best_val_dsc BETWEEN 0 AND 1", name="best_val_dsc"),
         Index(None, "dataset_id", "loss_id"),
     )
 
@@ -160,6 +195,7 @@ class TrialRow(Base):
     split_id: Mapped[int | None] = mapped_column(ForeignKey("split.id"))
     loss_id: Mapped[int] = mapped_column(ForeignKey("loss.id"))
     environment_id: Mapped[int | None] = mapped_column(ForeignKey("environment.id"))
+    run_id: Mapped[int | None] = mapped_column(ForeignKey("run.id"))
     seed: Mapped[int]
     fold: Mapped[int]
     purpose: Mapped[str]
@@ -184,6 +220,7 @@ class StudyTrialRow(Base):
     """The place of a trial in a study: its label in the tables and its dataset's name."""
 
     __tablename__ = "study_trial"
+    __table_args__ = (Index(None, "trial_id"), _CLUSTERED)
 
     study_id: Mapped[int] = mapped_column(ForeignKey("study.id"), primary_key=True)
     trial_id: Mapped[int] = mapped_column(ForeignKey("trial.id"), primary_key=True)
@@ -196,6 +233,12 @@ class EpochRow(Base):
     """One point of a learning curve; ``seconds`` is wall time, that of validation included."""
 
     __tablename__ = "epoch"
+    __table_args__ = (
+        CheckConstraint("epoch >= 0", name="epoch"),
+        CheckConstraint("val_dsc BETWEEN 0 AND 1", name="val_dsc"),
+        CheckConstraint("seconds >= 0", name="seconds"),
+        _CLUSTERED,
+    )
 
     trial_id: Mapped[int] = mapped_column(ForeignKey("trial.id"), primary_key=True)
     epoch: Mapped[int] = mapped_column(primary_key=True)
@@ -213,7 +256,13 @@ class EpochScoreRow(Base):
     """Mean of a metric over the validation patients after an epoch, undefined values imputed."""
 
     __tablename__ = "epoch_score"
-    __table_args__ = (ForeignKeyConstraint(["trial_id", "epoch"], ["epoch.trial_id", "epoch.epoch"]),)
+    __table_args__ = (
+        ForeignKeyConstraint(["trial_id", "epoch"], ["epoch.trial_id", "epoch.epoch"]),
+        CheckConstraint("class_index >= 0", name="class_index"),
+        CheckConstraint(is_finite("mean"), name="mean"),
+        CheckConstraint("undefined >= 0", name="undefined"),
+        _CLUSTERED,
+    )
 
     trial_id: Mapped[int] = mapped_column(primary_key=True)
     epoch: Mapped[int] = mapped_column(primary_key=True)
@@ -229,7 +278,8 @@ class MetricRow(Base):
     __tablename__ = "metric"
     __table_args__ = (
         UniqueConstraint("name", "version"),
-        CheckConstraint("direction IN ('higher', 'lower')", name="direction"),
+        CheckConstraint(f"direction IN {DIRECTIONS}", name="direction"),
+        CheckConstraint("version >= 1", name="version"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -246,9 +296,13 @@ class ScoreRow(Base):
 
     __tablename__ = "score"
     __table_args__ = (
-        CheckConstraint("part IN ('validation', 'test')", name="part"),
-        CheckConstraint("checkpoint IN ('best', 'last')", name="checkpoint"),
+        CheckConstraint(f"part IN {PARTS}", name="part"),
+        CheckConstraint(f"checkpoint IN {CHECKPOINTS}", name="checkpoint"),
         CheckConstraint("value IS NOT NULL OR reason IS NOT NULL", name="undefined_has_reason"),
+        CheckConstraint("class_index >= 0", name="class_index"),
+        CheckConstraint(is_finite("value"), name="value"),
+        CheckConstraint(is_finite("imputed"), name="imputed"),
+        _CLUSTERED,
     )
 
     trial_id: Mapped[int] = mapped_column(ForeignKey("trial.id"), primary_key=True)
@@ -266,14 +320,18 @@ class ArtifactRow(Base):
     """A file that a trial kept, relative to the artifact folder."""
 
     __tablename__ = "artifact"
-    __table_args__ = (UniqueConstraint("trial_id", "kind"),)
+    __table_args__ = (
+        UniqueConstraint("trial_id", "kind"),
+        CheckConstraint("substr(path, 1, 1) <> '/'", name="path"),
+        CheckConstraint("bytes >= 0", name="bytes"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     trial_id: Mapped[int] = mapped_column(ForeignKey("trial.id"))
     kind: Mapped[str]
     path: Mapped[str]
     sha256: Mapped[str]
-    bytes: Mapped[int]
+    bytes: Mapped[int] = mapped_column(BigInteger)
 
 
 class LookRow(Base):

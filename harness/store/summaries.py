@@ -4,11 +4,19 @@ from collections.abc import Iterable, Mapping
 from statistics import median
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import case, func, select
 
 from harness.errors import InputError, nearest
 from harness.store.database import Database
-from harness.store.schema import Base, DatasetRow, EpochRow, StudyRow, StudyTrialRow, TrialRow
+from harness.store.schema import (
+    FINAL_STATES,
+    Base,
+    DatasetRow,
+    EpochRow,
+    StudyRow,
+    StudyTrialRow,
+    TrialRow,
+)
 
 
 def study_names(database: Database) -> list[str]:
@@ -148,3 +156,23 @@ def row_counts(database: Database) -> list[dict[str, Any]]:
             {"table": table.name, "rows": connection.scalar(select(func.count()).select_from(table))}
             for table in Base.metadata.sorted_tables
         ]
+
+
+def study_sizes(database: Database) -> list[dict[str, Any]]:
+    """Return one row per study: its current trials, those that are finished, and when it was last run."""
+    finished = func.sum(case((TrialRow.state.in_(FINAL_STATES), 1), else_=0))
+    question = (
+        select(
+            StudyRow.name.label("study"),
+            func.count(TrialRow.id).label("trials"),
+            func.coalesce(finished, 0).label("finished"),
+            StudyRow.updated.label("last run"),
+        )
+        .join(StudyTrialRow, (StudyTrialRow.study_id == StudyRow.id) & StudyTrialRow.current, isouter=True)
+        .join(TrialRow, TrialRow.id == StudyTrialRow.trial_id, isouter=True)
+        .group_by(StudyRow.id, StudyRow.name, StudyRow.updated)
+        .order_by(StudyRow.name)
+    )
+    with database.read() as connection:
+        rows = [dict(row) for row in connection.execute(question).mappings()]
+    return [{**row, "last run": f"{row['last run']:%Y-%m-%d %H:%M} UTC"} for row in rows]

@@ -11,10 +11,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, and_, delete, insert, select, update
 
+from harness.store.bulk import insert_rows
 from harness.store.database import Database
 from harness.store.datasets import find_split
-from harness.store.ownership import owner_is_gone
-from harness.store.privacy import document_without_paths, without_paths
+from harness.store.ownership import lease_is_over
+from harness.store.privacy import document_without_paths, shareable
 from harness.store.rows import digest_of, insert_row, upsert_row
 from harness.store.schema import (
     EXTERNAL,
@@ -52,6 +53,14 @@ class TrialRecord:
     fold: int
     purpose: str
     canonical: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Some of a study's seeds and folds; None stands for all."""
+
+    seeds: Sequence[int] | None = None
+    folds: Sequence[int] | None = None
 
 
 @dataclass(frozen=True)
@@ -94,11 +103,13 @@ class TrialStore:
     Args:
         database: Open database.
         owner: Identifies this driver in leases.
+        run_id: The run that its results belong to, from :func:`harness.store.runs.register_run`.
     """
 
-    def __init__(self, database: Database, owner: str) -> None:
+    def __init__(self, database: Database, owner: str, run_id: int | None = None) -> None:
         self.database = database
         self.owner = owner
+        self.run_id = run_id
 
     def register_study(self, name: str, title: str, resolved: Mapping[str, Any]) -> int:
         """Insert or update a study; return its id."""
@@ -116,7 +127,13 @@ class TrialStore:
                     connection, MetricRow, identity, {k: v for k, v in metric.items() if k not in identity}
                 )
 
-    def register_trials(self, study_id: int, trials: Iterable[TrialRecord], restart: bool = False) -> None:
+    def register_trials(
+        self,
+        study_id: int,
+        trials: Iterable[TrialRecord],
+        restart: bool = False,
+        only: Selection = Selection(),
+    ) -> None:
         """Insert the trials that are not there yet and note their place in the study.
 
         Args:
@@ -124,11 +141,14 @@ class TrialStore:
             trials: All of the plan, or those that a search has just made.
             restart: Whether ``trials`` replace the study's earlier plan; trials of that plan which
                 are not among them stay in the database but are no longer *current*.
+            only: The seeds and folds that are restarted; places of others stay as they are.
         """
         with self.database.write() as connection:
             if restart:
                 stale = update(StudyTrialRow).where(
-                    StudyTrialRow.study_id == study_id, StudyTrialRow.trial_id.not_in(_external_trials())
+                    StudyTrialRow.study_id == study_id,
+                    StudyTrialRow.trial_id.not_in(_external_trials()),
+                    StudyTrialRow.trial_id.in_(_trials_of(only)),
                 )
                 connection.execute(stale.values(current=False))
             for record in trials:
@@ -159,7 +179,7 @@ class TrialStore:
             free = (
                 row.state == "waiting"
                 or (row.state == "failed" and retry_failed)
-                or (row.state == "running" and _lease_is_over(row.lease_owner, row.lease_expires, now))
+                or (row.state == "running" and lease_is_over(row.lease_owner, row.lease_expires, now))
             )
             if free:
                 connection.execute(
@@ -174,6 +194,9 @@ class TrialStore:
                         reason=None,
                         reason_epoch=None,
                         traceback=None,
+                        finished=None,
+                        environment_id=None,
+                        run_id=None,
                     )
                 )
             return bool(free)
@@ -196,12 +219,15 @@ class TrialStore:
                 .values(state="waiting", lease_owner=None, lease_expires=None)
             )
 
-    def fail(self, key: str, reason: str, traceback: str) -> None:
+    def fail(
+        self, key: str, reason: str, traceback: str, environment: Mapping[str, str] | None = None
+    ) -> None:
         """Record that code or machine failed; the trial can be tried again.
 
-        Paths are cut to their last part: a database is shared, the names of folders are not.
+        Paths are cut to their last part and secrets masked: a database is shared, they are not.
         """
         with self.database.write() as connection:
+            environment_id = _environment_id(connection, environment) if environment else None
             connection.execute(
                 update(TrialRow)
                 .where(TrialRow.key == key, TrialRow.lease_owner == self.owner)
@@ -209,8 +235,10 @@ class TrialStore:
                     state="failed",
                     lease_owner=None,
                     lease_expires=None,
-                    reason=without_paths(reason),
-                    traceback=without_paths(traceback),
+                    reason=shareable(reason),
+                    traceback=shareable(traceback),
+                    environment_id=environment_id,
+                    run_id=self.run_id,
                     finished=datetime.now(UTC),
                 )
             )
@@ -231,8 +259,7 @@ class TrialStore:
                 (EpochScoreRow, _with_metric_ids(outcome.epoch_scores, metrics)),
                 (ScoreRow, _score_rows(connection, row.dataset_id, outcome.scores, metrics)),
             ):
-                if found:
-                    connection.execute(insert(table), [{"trial_id": row.id, **each} for each in found])
+                insert_rows(connection, table, [{"trial_id": row.id, **each} for each in found])
             for artifact in outcome.artifacts:
                 connection.execute(insert(ArtifactRow).values(trial_id=row.id, **asdict(artifact)))
             connection.execute(
@@ -252,6 +279,7 @@ class TrialStore:
                     best_val_dsc=outcome.best_val_dsc,
                     seconds=outcome.seconds,
                     environment_id=_environment_id(connection, outcome.environment),
+                    run_id=self.run_id,
                     finished=datetime.now(UTC),
                 )
             )
@@ -289,14 +317,13 @@ class TrialStore:
         )
 
 
+def _trials_of(only: Selection) -> Select[int]:
+    wanted = ((TrialRow.seed, only.seeds), (TrialRow.fold, only.folds))
+    return select(TrialRow.id).where(*(column.in_(given) for column, given in wanted if given is not None))
+
+
 def _external_trials() -> Select[int]:
     return select(TrialRow.id).join(LossRow).where(LossRow.family == EXTERNAL)
-
-
-def _lease_is_over(owner: str | None, expires: datetime | None, now: datetime) -> bool:
-    if owner is None or expires is None:
-        return True
-    return expires.replace(tzinfo=expires.tzinfo or UTC) < now or owner_is_gone(owner)
 
 
 def _newest_metrics(connection: Connection) -> dict[str, int]:

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from harness.data.splits import Split, folds
+from harness.errors import InputError
 from harness.losses import LossSpec, unfinished
 from harness.study.spec import LossEntry, Study
 from harness.study.trial import Trial
@@ -34,6 +36,30 @@ class PlannedTrial:
     trial: Trial
 
 
+def chosen_folds(study: Study, split: Split) -> tuple[int, ...]:
+    """Return the folds of a split that are trained."""
+    return tuple(fold for fold in folds(split) if study.only.folds is None or fold in study.only.folds)
+
+
+def check_folds(study: Study, folder: Path) -> None:
+    """Refuse a study that asks only for folds which none of its datasets has.
+
+    Args:
+        study: Which one.
+        folder: Against which the paths of manifests are read.
+
+    Raises:
+        InputError: naming the fold.
+    """
+    known = {fold for entry in study.dataset_entries for fold in folds(entry.describe(folder).chosen_split)}
+    unknown = sorted(set(study.only.folds or ()) - known)
+    if unknown:
+        raise InputError(
+            f"study {study.study!r}: only.folds: no dataset has a fold {unknown[0]}, the last is "
+            f"{max(known)} (folds are counted from 0); leave it out"
+        )
+
+
 def plan_trial(
     study: Study,
     dataset: StudyDataset,
@@ -62,8 +88,8 @@ def plan_trial(
 def cell_trials(
     study: Study, dataset: StudyDataset, entry: LossEntry, loss: LossSpec, fold: int
 ) -> list[PlannedTrial]:
-    """Return the trials of one loss on one fold, one per seed."""
-    return [plan_trial(study, dataset, entry.label, loss, seed, fold) for seed in range(study.seeds)]
+    """Return the trials of one loss on one fold, one per seed that is trained."""
+    return [plan_trial(study, dataset, entry.label, loss, seed, fold) for seed in study.chosen_seeds]
 
 
 def fixed_trials(study: Study, datasets: list[StudyDataset]) -> list[PlannedTrial]:
@@ -73,9 +99,9 @@ def fixed_trials(study: Study, datasets: list[StudyDataset]) -> list[PlannedTria
     """
     return [
         plan_trial(study, dataset, entry.label, entry.spec(), seed, fold)
-        for seed in range(study.seeds)
+        for seed in study.chosen_seeds
         for dataset in datasets
-        for fold in folds(dataset.split)
+        for fold in chosen_folds(study, dataset.split)
         for entry in study.losses
         if not entry.tuned
     ]

@@ -187,14 +187,34 @@ class Tuning(StrictModel):
     configurations: PositiveInt = 20
 
 
+Index = Annotated[int, Field(ge=0)]
+Indices = Annotated[tuple[Index, ...], Field(min_length=1)]
+
+
+class Only(StrictModel):
+    """Some seeds and folds of a study: to spread it over machines, or to repeat a trial.
+
+    Attributes:
+        seeds: Seed indices, from 0; all if absent.
+        folds: Fold numbers, from 0; all if absent. A dataset that has none of them is left out.
+    """
+
+    seeds: Indices | None = None
+    folds: Indices | None = None
+
+
 class Study(StrictModel):
-    """A declared question: datasets x losses x seeds under one protocol."""
+    """A declared question: datasets x losses x seeds under one protocol.
+
+    ``only`` restricts what is trained now, not what the study asks.
+    """
 
     study: str = Field(pattern=r"^[A-Za-z0-9_.+-]+$")
     title: str = ""
     datasets: tuple[DatasetName, ...] = Field(min_length=1)
     losses: tuple[LossEntry, ...] = Field(min_length=1)
     seeds: PositiveInt = 5
+    only: Only = Only()
     evaluation: Literal["test", "validation"] = "test"
     protocol: Protocol = Protocol()
     model: ModelEntry = ModelEntry()
@@ -206,6 +226,22 @@ class Study(StrictModel):
         return tuple(
             DatasetEntry(dataset=entry) if isinstance(entry, str) else entry for entry in self.datasets
         )
+
+    @property
+    def chosen_seeds(self) -> tuple[int, ...]:
+        """The seed indices that are trained."""
+        return tuple(range(self.seeds)) if self.only.seeds is None else tuple(sorted({*self.only.seeds}))
+
+    @model_validator(mode="after")
+    def _known_seeds(self) -> "Study":
+        last = self.chosen_seeds[-1]
+        if last >= self.seeds:
+            told = f"the study has {self.seeds} seeds, counted from 0; leave the others out, or raise 'seeds'"
+            error = PydanticCustomError("seeds", "{told}", {"told": told})
+            raise ValidationError.from_exception_data(
+                type(self).__name__, [{"type": error, "loc": ("only", "seeds"), "input": last}]
+            )
+        return self
 
     @model_validator(mode="after")
     def _unique(self) -> "Study":

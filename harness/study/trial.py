@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from harness.data.splits import Split
 from harness.losses import LossSpec
+from harness.losses.plugins import find_loss
 from harness.strict_yaml import StrictModel
 from harness.study.spec import ModelEntry
 from harness.training.protocol import Protocol
@@ -52,3 +53,8 @@ class Trial(StrictModel):
     def loss_spec(self) -> LossSpec:
         """Return the loss to build."""
         return LossSpec.model_validate(self.loss)
+
+    def plugin_modules(self) -> set[str]:
+        """Return the modules of those losses that are not our own: the key knows only their names."""
+        modules = {find_loss(term.name)[1].__module__ for term in self.loss_spec().terms}
+        return {module for module in modules if module.partition(".")[0] != "harness"}

@@ -1,7 +1,7 @@
 """What a worker is given, and the events it yields."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -134,10 +134,12 @@ class Started:
     Attributes:
         numerics: Device, thread count, precision and library versions that decide the bits.
         resumed_at: First epoch that this attempt trains.
+        hardware: The machine, for provenance only.
     """
 
     numerics: dict[str, str]
     resumed_at: int
+    hardware: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
 """Predict whole cases and score them."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import numpy as np
 import torch
@@ -94,10 +95,7 @@ class CaseEvaluator:
             )
             found += [CaseScore(case.case, part, checkpoint, **asdict(score)) for score in scores]
         if predictions is not None:
-            predictions.parent.mkdir(parents=True, exist_ok=True)
-            scratch = predictions.with_suffix(".partial.npz")
-            np.savez_compressed(scratch, allow_pickle=False, **masks)
-            scratch.replace(predictions)
+            _write_masks(predictions, masks)
         return found
 
     def epoch_scores(self, scores: Iterable[CaseScore]) -> list[EpochScore]:
@@ -161,6 +159,20 @@ class CaseEvaluator:
         masks = [(predicted == index) & known for index in range(1, self.dataset.n_classes)]
         shared = [(mask & (truth == index)).sum() for index, mask in enumerate(masks, start=1)]
         return torch.stack([torch.stack(shared), torch.stack([mask.sum() for mask in masks])])
+
+
+def _write_masks(path: Path, masks: Mapping[str, NDArray[np.uint8]]) -> None:
+    """Write masks as an .npz file, whole or not at all.
+
+    Not with ``np.savez``, whose own parameters are no names for cases.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = path.with_suffix(".partial.npz")
+    with ZipFile(scratch, "w", ZIP_DEFLATED) as archive:
+        for name, mask in masks.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as stream:
+                np.lib.format.write_array(stream, mask, allow_pickle=False)
+    scratch.replace(path)
 
 
 def _patient_means(patients: Sequence[str], values: NDArray[np.float64]) -> NDArray[np.float64]:

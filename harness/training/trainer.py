@@ -17,6 +17,7 @@ from harness.losses import CombinedLoss
 from harness.models import build_model
 from harness.training import checkpoint, determinism, memory, model_file
 from harness.training.collapse import collapse
+from harness.training.hardware import hardware_facts
 from harness.training.job import (
     CaseScore,
     Checkpoint,
@@ -52,7 +53,7 @@ def train(job: TrainingJob) -> Iterator[Event]:
     try:
         training = _Training(job)
         doing = f"in epoch {training.epoch}"
-        yield Started(training.numerics, resumed_at=training.epoch)
+        yield Started(training.numerics, training.epoch, hardware_facts())
         try:
             while training.epoch < job.protocol.epochs:
                 doing = f"in epoch {training.epoch}"

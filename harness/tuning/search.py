@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import time
 from collections import deque
 from dataclasses import astuple
 from typing import Any
@@ -10,10 +11,15 @@ from typing import Any
 import optuna
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy import inspect
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.schema import CreateSchema
 
+from harness.errors import InputError
 from harness.losses import parse_loss
 from harness.scheduling.trial_source import TrialResult
-from harness.store.database import BUSY_TIMEOUT_SECONDS, Database
+from harness.store.database import Database
+from harness.store.privacy import without_secrets
 from harness.store.schema import FINAL_STATES
 from harness.study.plan import PlannedTrial, StudyDataset, cell_trials, plan_trial
 from harness.study.spec import LossEntry, Study
@@ -24,15 +30,62 @@ logger = logging.getLogger(__name__)
 SEARCH_SEED = 0
 """Seed index of all configurations; winners are then trained with every seed of the study."""
 
+OPTUNA_SCHEMA = "optuna"
+"""Of its tables on PostgreSQL."""
+
+TIMEOUT_SECONDS = 60
+"""How long Optuna waits for another writer, or for the server."""
+
+_ATTEMPTS = 3
 _ALPHA = "alpha"
 
 
 def open_storage(database: Database) -> RDBStorage:
-    """Return Optuna's storage beside our tables in the results database."""
+    """Return Optuna's storage in the results database: beside our tables, never among them.
+
+    In a SQLite file its tables have other names than ours; on PostgreSQL they have a schema of their own.
+
+    Raises:
+        InputError: if it cannot be opened; the database's password is not told.
+    """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    sqlite = database.engine.dialect.name == "sqlite"
-    arguments = {"connect_args": {"timeout": BUSY_TIMEOUT_SECONDS}} if sqlite else {}
-    return RDBStorage(database.url, engine_kwargs=arguments)
+    postgresql = database.engine.dialect.name == "postgresql"
+    if postgresql:
+        _make_schema(database)
+    # Optuna sees no password, so none of its messages can show one; and it fills in braces.
+    url = database.engine.url._replace(password=None).render_as_string(hide_password=False)
+    url = url.replace("{", "{{").replace("}", "}}")
+    arguments = _postgresql_arguments(database) if postgresql else {"timeout": TIMEOUT_SECONDS}
+    for _ in range(_ATTEMPTS):
+        try:
+            return RDBStorage(url, {"connect_args": arguments, "pool_pre_ping": True})
+        except DBAPIError as error:  # another driver may be making the same tables at this moment
+            lines = str(error.orig).strip().splitlines() or [type(error.orig).__name__]
+            time.sleep(1.0)
+    raise InputError(f"cannot open Optuna's tables in database {database.shown}: {without_secrets(lines[0])}")
+
+
+def _make_schema(database: Database) -> None:
+    """Make Optuna's schema, in a transaction of ours that ends before Optuna begins."""
+    with database.read() as connection:
+        if inspect(connection).has_schema(OPTUNA_SCHEMA):
+            return  # "if not exists" asks for the right to create, which an account may not have
+    with database.write() as connection:
+        connection.execute(CreateSchema(OPTUNA_SCHEMA, if_not_exists=True))
+
+
+def _postgresql_arguments(database: Database) -> dict[str, Any]:
+    url = database.engine.url
+    given = url.query.get("options", ())
+    options = [given] if isinstance(given, str) else [*given]
+    options += [f"-c search_path={OPTUNA_SCHEMA}", f"-c lock_timeout={TIMEOUT_SECONDS}s"]
+    password = {} if url.password is None else {"password": url.password}
+    return {"options": " ".join(options), "connect_timeout": TIMEOUT_SECONDS, **password}
+
+
+def search_prefix(study: str) -> str:
+    """Return how the names of a study's searches begin."""
+    return f"{study} / "
 
 
 class AlphaSearch:
@@ -69,7 +122,7 @@ class AlphaSearch:
     @property
     def expected(self) -> int:
         """Configurations that had no result when the search was opened, and the winner's trials."""
-        return self._open_at_start + self._study.seeds
+        return self._open_at_start + len(self._study.chosen_seeds)
 
     @property
     def exhausted(self) -> bool:
@@ -144,6 +197,5 @@ class AlphaSearch:
             name: {key: astuple(each) for key, each in space.items()} for name, space in ALPHA_SPACES.items()
         }
         digest = hashlib.sha256(json.dumps([probe, spaces], sort_keys=True).encode()).hexdigest()[:12]
-        return (
-            f"{self._study.study} / {self._dataset.name} / fold {self._fold} / {self._entry.label} / {digest}"
-        )
+        place = f"{self._dataset.name} / fold {self._fold} / {self._entry.label} / {digest}"
+        return f"{search_prefix(self._study.study)}{place}"

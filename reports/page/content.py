@@ -145,9 +145,11 @@ def environments(results: StudyResults) -> tuple[Listing, str]:
     """Return the distinct environments as columns of facts, and a warning if numerics classes are mixed."""
     counts: dict[tuple[tuple[str, str], ...], int] = {}
     commands: dict[tuple[tuple[str, str], ...], set[str]] = {}
-    for facts in results.trials.loc[results.trials["state"].isin(FINAL_STATES), "environment"]:
+    finished = results.trials[results.trials["state"].isin(FINAL_STATES)]
+    for facts, run in zip(finished["environment"], finished["command"], strict=True):
         texts = {str(name): without_paths(str(value)) for name, value in facts.items()}
-        command = texts.pop("command", "–")  # how it was typed does not make another environment
+        older = texts.pop("command", "–")  # among the facts before runs were kept
+        command = run if isinstance(run, str) else older
         key = tuple(sorted(texts.items()))
         counts[key] = counts.get(key, 0) + 1
         commands.setdefault(key, set()).add(command)
@@ -157,7 +159,7 @@ def environments(results: StudyResults) -> tuple[Listing, str]:
     rows += [(name, *(dict(key).get(name, "–") for key in found)) for name in names]
     rows.append(("command", *("; ".join(sorted(commands[key])) for key in found)))
     # Of predictions made elsewhere nothing is known.
-    classes = results.trials.loc[results.trials["state"].isin(FINAL_STATES), "numerics"].dropna().nunique()
+    classes = finished["numerics"].dropna().nunique()
     columns = ("Fact", *(f"Environment {number}" for number in range(1, len(found) + 1)))
     return Listing(columns, tuple(rows)), _mixture_warning(classes)
 

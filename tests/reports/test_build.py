@@ -7,7 +7,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from harness.errors import InputError
 from harness.store.database import Database, open_database
@@ -144,10 +144,13 @@ class TestLooks:
         database = copy_of(finished)
         with database.write() as connection:
             one = TrialRow.key == "00-eyes"
-            connection.execute(update(TrialRow).where(one).values(state="waiting"))
+            [finish] = connection.scalars(select(TrialRow.finished).where(one))
+            again = {"state": "waiting", "finished": None, "collapsed": None}
+            connection.execute(update(TrialRow).where(one).values(**again))
         self.build(database, finished, tmp_path, peek=True)
         with database.write() as connection:
-            connection.execute(update(TrialRow).where(one).values(state="done"))
+            done = {"state": "done", "finished": finish, "collapsed": False}
+            connection.execute(update(TrialRow).where(one).values(**done))
         self.build(database, finished, tmp_path)
         assert looks(database, "made-up")["complete"].tolist() == [False, True]
 
@@ -155,7 +158,8 @@ class TestLooks:
         self, finished: Path, copy_of: Copy, tmp_path: Path
     ) -> None:
         database = copy_of(finished)
-        failed = {"state": "failed", "reason": "FileNotFoundError: '/home/somebody/secret/x.npy'"}
+        reason = "FileNotFoundError: '/home/somebody/secret/x.npy'"
+        failed = {"state": "failed", "collapsed": None, "reason": reason}
         with database.write() as connection:
             connection.execute(update(TrialRow).where(TrialRow.key == "00-eyes").values(**failed))
         page = self.build(database, finished, tmp_path)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 import pytest
+from sqlalchemy import select
 
 from harness.scheduling.driver import MAX_CRASHES, Driver, Folders
 from harness.scheduling.executor import Failure, InlineExecutor
@@ -11,6 +12,7 @@ from harness.scheduling.trial_source import PlanSource
 from harness.store.database import open_database
 from harness.store.datasets import DatasetRecord, register_dataset
 from harness.store.ownership import new_owner
+from harness.store.schema import EnvironmentRow, TrialRow
 from harness.store.summaries import failures, trial_counts
 from harness.store.trials import TrialStore
 from harness.strict_yaml import read, validate
@@ -49,7 +51,7 @@ class ScriptedExecutor:
         self.submitted.append(job)
         endings = self.script.get(str(job.loss.expression), [])
         self._queue += [
-            (job.key, Started({"device": "cpu"}, 0)),
+            (job.key, Started({"device": "cpu"}, 0, {"cores": "2"})),
             (job.key, RECORD),
             (job.key, endings.pop(0) if endings else DONE),
         ]
@@ -116,6 +118,20 @@ def test_an_exception_fails_the_trial_and_the_study_goes_on(make_driver, databas
     summary = make_driver(executor).run()
     assert (summary.failed, summary.left) == (1, 0)
     assert failures(database)[0]["reason"] == "ValueError: no"
+
+
+def test_code_and_the_workers_machine_are_kept_also_of_failures(make_driver, database):
+    executor = ScriptedExecutor(script={"dice": [Failure("error", "ValueError: no", "Traceback ...")]})
+    make_driver(executor).run()
+    question = select(TrialRow.state, EnvironmentRow.facts).join(
+        EnvironmentRow, EnvironmentRow.id == TrialRow.environment_id
+    )
+    with database.read() as connection:
+        rows = connection.execute(question).all()
+    assert sorted(row.state for row in rows) == ["done"] * 5 + ["failed"]
+    assert {(row.facts["cores"], row.facts["device"], "torch" in row.facts) for row in rows} == {
+        ("2", "cpu", True)
+    }
 
 
 def test_a_crashed_worker_is_tried_again_up_to_a_limit(make_driver, database):

@@ -5,7 +5,6 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from harness.data.splits import HoldoutSplit, Patient, partition
-from harness.store.database import open_database
 from harness.store.datasets import DatasetRecord, SplitRecord, register_dataset, register_splits
 from harness.store.schema import CaseRow, PatientRow, SplitCaseRow, SplitRow, TrialRow
 from harness.store.trials import TrialRecord, TrialStore
@@ -27,8 +26,7 @@ CANONICAL = SPLIT.model_dump(mode="json")
 
 
 @pytest.fixture
-def database(tmp_path):
-    database = open_database(f"sqlite:///{tmp_path / 'results.db'}", create=True)
+def database(database):
     register_dataset(database, DATASET)
     return database
 

@@ -7,7 +7,6 @@ from sqlalchemy import func, select
 
 from harness.errors import InputError
 from harness.store import frames
-from harness.store.database import open_database
 from harness.store.datasets import DatasetRecord, SplitRecord, register_dataset, register_splits
 from harness.store.external import ExternalScores, store_external
 from harness.store.schema import DatasetRow, ScoreRow, StudyRow, TrialRow
@@ -45,13 +44,6 @@ FOUND = ExternalScores(
     scores=scores(),
     environment={"python": "3"},
 )
-
-
-@pytest.fixture
-def database(tmp_path):
-    database = open_database(f"sqlite:///{tmp_path / 'results.db'}", create=True)
-    yield database
-    database.close()
 
 
 @pytest.fixture

@@ -1,13 +1,11 @@
 """Frames of a small hand-made study: two losses, one of them with an undefined score."""
 
-from pathlib import Path
-
 import pandas as pd
 import pytest
 
 from harness.errors import InputError
 from harness.store import frames
-from harness.store.database import Database, open_database
+from harness.store.database import Database
 from harness.store.datasets import DatasetRecord, register_dataset
 from harness.store.trials import ArtifactRecord, Outcome, TrialRecord, TrialStore
 
@@ -58,9 +56,8 @@ def outcome(value: float | None) -> Outcome:
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Database:
-    opened = open_database(f"sqlite:///{tmp_path / 'results.db'}", create=True)
-    store = TrialStore(opened, "test")
+def database(database: Database) -> Database:
+    store = TrialStore(database, "test")
     study = store.register_study("s", "A study", {"seeds": 1})
     cases = (("a", "a1", None, [2, 3, 4], [1.0, 1.0, 1.0], [20, 3, 1]),)
     register_dataset(store.database, DatasetRecord("f", "wmh", "WMH", ("background", "wmh", "other"), cases))
@@ -78,7 +75,7 @@ def database(tmp_path: Path) -> Database:
     for key, value in (("stale", 1.0), ("one", 3.5), ("two", None), ("search", 9.0)):
         store.claim(key)
         store.finish(key, outcome(value))
-    return opened
+    return database
 
 
 def test_scores_hold_current_study_trials_only(database: Database) -> None:

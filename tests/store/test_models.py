@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 
 from harness.errors import InputError
-from harness.store.database import open_database
 from harness.store.datasets import register_dataset
 from harness.store.models import kept_model, kept_models
 from harness.store.ownership import new_owner
@@ -17,8 +16,7 @@ BARE, WAITING, COLLAPSED = "b" * 64, "c" * 64, "d" * 64
 
 
 @pytest.fixture
-def database(tmp_path):
-    database = open_database(f"sqlite:///{tmp_path / 'results.db'}", create=True)
+def database(database):
     store = TrialStore(database, new_owner())
     study = store.register_study("demo", "Demo", {"study": "demo"})
     register_dataset(database, DATASET)

@@ -29,8 +29,17 @@ def study() -> Study:
 
 
 @pytest.fixture
-def storage(tmp_path):
-    return open_storage(open_database(f"sqlite:///{tmp_path / 'results.db'}", create=True))
+def database(url):
+    database = open_database(url, create=True)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def storage(database):
+    storage = open_storage(database)
+    yield storage
+    storage.engine.dispose()
 
 
 def value_of(planned) -> float:
@@ -120,6 +129,7 @@ def test_each_fold_has_its_own_search(study, storage):
     assert first.trial.key != second.trial.key
 
 
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 def test_every_suggestion_is_a_valid_schedule(study, storage):
     many = study.model_copy(update={"tuning": study.tuning.model_copy(update={"configurations": 40})})
     search = AlphaSearch(many, DATASET, many.losses[1], 0, storage)

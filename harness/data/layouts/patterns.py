@@ -5,6 +5,7 @@
 there are.
 """
 
+import glob
 import re
 from pathlib import Path, PurePosixPath
 
@@ -60,9 +61,15 @@ def _check(pattern: str, where: str) -> None:
         )
 
 
-def _glob(root: Path, pattern: str) -> list[Path]:
-    """Match ``*`` and ``?`` only, other characters for themselves; hidden files never."""
-    found = root.glob(pattern.replace("[", "[[]"))
+def _glob(root: Path, pattern: str, case: str) -> list[Path]:
+    """Match ``*`` and ``?`` only, other characters for themselves; hidden files never.
+
+    Args:
+        root: Where the pattern starts.
+        pattern: With ``{case}``.
+        case: What to put there, itself a pattern.
+    """
+    found = root.glob(pattern.replace("[", "[[]").replace(_CASE, case))
     return sorted(path for path in found if path.is_file() and not is_junk(path, root))
 
 
@@ -73,7 +80,7 @@ def _names(root: Path, pattern: str) -> list[str]:
         re.escape(part).replace(r"\*", "[^/]*").replace(r"\?", "[^/]") for part in normal.split(_CASE)
     )
     expression = re.compile(before + "(?P<case>[^/]+)" + "(?P=case)".join(others))
-    relative = (path.relative_to(root).as_posix() for path in _glob(root, normal.replace(_CASE, "*")))
+    relative = (path.relative_to(root).as_posix() for path in _glob(root, normal, "*"))
     matches = (expression.fullmatch(path) for path in relative)
     return sorted({match["case"] for match in matches if match})
 
@@ -83,7 +90,7 @@ def _one(root: Path, pattern: str, name: str, problems: list[str]) -> Path:
 
     What the pattern has wrong is added to ``problems``; a plain path that is missing is seen later.
     """
-    found = _glob(root, pattern.replace(_CASE, name.replace("*", "[*]").replace("?", "[?]")))
+    found = _glob(root, pattern, glob.escape(name))
     if not found:
         return root / pattern.replace(_CASE, name)
     if len(found) > 1:

@@ -2,8 +2,8 @@
 
 from alembic import context
 
-from harness.store.database import VERSION_TABLE
 from harness.store.schema import Base
+from harness.store.versions import VERSION_TABLE
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -1,0 +1,102 @@
+"""Values for the R package challengeR: one row per task, case and algorithm, none missing.
+
+A task is a class of a dataset. A case is a patient, for challengeR resamples cases and two frames of a
+patient are not independent; an algorithm is a loss. A value is the mean over seeds of the patient's mean
+imputed test score at the best checkpoint.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pandas as pd
+
+from harness.store.exchange.manifest import Algorithm
+
+COLUMNS = ("task", "case", "alg_name", "value")
+
+_CASE = ["metric", "dataset", "class_name", "label", "seed", "patient", "case"]
+_CELL = ["dataset", "label"]
+
+
+@dataclass(frozen=True)
+class ChallengeTable:
+    """The values of one metric.
+
+    Attributes:
+        metric: Its name.
+        small_better: Whether small values are better.
+        values: Columns :data:`COLUMNS`, sorted.
+    """
+
+    metric: str
+    small_better: bool
+    values: pd.DataFrame
+
+
+def challenge_tables(scores: pd.DataFrame) -> Iterator[ChallengeTable]:
+    """Yield the values of every metric with test scores.
+
+    Args:
+        scores: From :func:`harness.store.frames.scores`.
+    """
+    test = _complete(_tested(scores))
+    directions = test.drop_duplicates("metric").set_index("metric")["direction"]
+    cases = test.groupby(_CASE, observed=True)["imputed"].mean()
+    patients = cases.groupby(_CASE[:-1], observed=True).mean()
+    values = patients.groupby([name for name in _CASE[:-1] if name != "seed"], observed=True).mean()
+    frame = values.rename("value").reset_index()
+    if frame.empty:
+        return
+    frame["task"] = frame["dataset"] + ": " + frame["class_name"]
+    frame = frame.rename(columns={"patient": "case", "label": "alg_name"})
+    for metric, found in frame.groupby("metric"):
+        rows = found[list(COLUMNS)].sort_values(list(COLUMNS[:3]), ignore_index=True)
+        yield ChallengeTable(str(metric), bool(directions[metric] == "lower"), rows)
+
+
+def algorithms(study: str, scores: pd.DataFrame, trials: pd.DataFrame) -> list[Algorithm]:
+    """Return what stands behind every algorithm's values, those that were left out included.
+
+    Args:
+        study: Name of the study.
+        scores: From :func:`harness.store.frames.scores`.
+        trials: From :func:`harness.store.frames.trials`.
+    """
+    test = _tested(scores)
+    seeds = test.groupby(_CELL)["seed"].nunique()
+    kept = set(_complete(test)[_CELL].itertuples(index=False, name=None))
+    own = trials[trials["purpose"] == "study"]
+    diverged = own[own["state"] == "diverged"].groupby(_CELL).size()
+    found = []
+    for dataset, label in sorted(set(own[_CELL].itertuples(index=False, name=None))):
+        cell = (dataset, label)
+        scored = int(seeds.get(cell, 0))
+        reason = "" if cell in kept else "not all patients have test scores" if scored else "no test scores"
+        found.append(
+            Algorithm(
+                study=study,
+                dataset=dataset,
+                algorithm=label,
+                seeds=scored,
+                diverged=int(diverged.get(cell, 0)),
+                left_out=reason,
+            )
+        )
+    return found
+
+
+def _tested(scores: pd.DataFrame) -> pd.DataFrame:
+    """Return test scores of the best checkpoint, with texts instead of categories."""
+    rows = scores[(scores["part"] == "test") & (scores["checkpoint"] == "best")]
+    texts = ("metric", "dataset", "class_name", "label", "patient", "case", "direction")
+    return rows.astype(dict.fromkeys(texts, str))
+
+
+def _complete(test: pd.DataFrame) -> pd.DataFrame:
+    """Leave out the algorithms that lack a value of a dataset which another algorithm has."""
+    value = ["metric", "class_name", "patient"]
+    wanted = test.drop_duplicates(["dataset", *value]).groupby("dataset").size()
+    has = test.drop_duplicates([*_CELL, *value]).groupby(_CELL).size()
+    complete = {cell for cell, count in has.items() if count == wanted[cell[0]]}  # type: ignore[index]
+    cells = pd.Series(list(test[_CELL].itertuples(index=False, name=None)), index=test.index, dtype=object)
+    return test[cells.isin(list(complete))] if len(test) else test

@@ -25,8 +25,10 @@ SHOWN = 12
 def faults(database: Database) -> list[str]:
     """Read the whole database and return a sentence for everything that is wrong; none if it is whole."""
     with database.read() as connection:
+        damage = database.backend.damage(connection)
+        if damage:
+            return damage  # what is on such pages cannot be asked
         return [
-            *database.backend.damage(connection),
             *database.backend.broken_references(connection),
             *_half_trials(connection),
             *_wrong_keys(connection),

@@ -82,7 +82,7 @@ def delete_study(database: Database, study: str) -> Removal:
             for table in _OF_TRIALS:
                 connection.execute(delete(table).where(table.trial_id.in_(ids)))
             connection.execute(delete(TrialRow).where(TrialRow.id.in_(ids)))
-        _delete_unused(connection, study)
+        _delete_unused(connection)
         return removal
 
 
@@ -120,10 +120,11 @@ def _refuse_running(connection: Connection, study: str) -> None:
         raise InputError(f"a run is training trials of study {study!r}; stop it first")
 
 
-def _delete_unused(connection: Connection, study: str) -> None:
+def _delete_unused(connection: Connection) -> None:
     """Delete what no trial refers to any more."""
     used = {name: _used(getattr(TrialRow, name)) for name in ("run_id", "environment_id", "loss_id")}
-    connection.execute(delete(RunRow).where(RunRow.study == study, RunRow.id.not_in(used["run_id"])))
+    named = select(StudyRow.name)
+    connection.execute(delete(RunRow).where(RunRow.study.not_in(named), RunRow.id.not_in(used["run_id"])))
     connection.execute(delete(EnvironmentRow).where(EnvironmentRow.id.not_in(used["environment_id"])))
     connection.execute(delete(LossRow).where(LossRow.id.not_in(used["loss_id"])))
     datasets = select(DatasetRow.id).where(DatasetRow.id.not_in(_used(TrialRow.dataset_id)))

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, Table, create_engine, event
+from sqlalchemy.exc import DatabaseError
 
 from harness.store.backends.base import READ_ONLY, Backend
 
@@ -50,7 +51,10 @@ class SQLite(Backend):
 
     def damage(self, connection: Connection) -> list[str]:
         """Run SQLite's integrity check: pages, indexes, constraints."""
-        found = connection.exec_driver_sql("PRAGMA integrity_check").scalars().all()
+        try:
+            found = connection.exec_driver_sql("PRAGMA integrity_check").scalars().all()
+        except DatabaseError as error:  # so damaged that the check itself stops
+            return [str(error.orig)]
         return [] if found == ["ok"] else [str(line) for line in found]
 
     def size(self, connection: Connection) -> int:

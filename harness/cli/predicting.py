@@ -1,6 +1,5 @@
 """Find a trial's network, and segment a folder of images with it."""
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from harness.data.segmentation_file import codes_of_classes, write_segmentation
 from harness.data.slices import image_slices, restack, slice_grid
 from harness.data.unlabelled import ImageFolder, check_images, find_images, read_images
 from harness.errors import InputError
+from harness.store.artifacts import digest_of_file
 from harness.store.database import open_database
 from harness.store.keys import SHOWN
 from harness.store.models import kept_model
@@ -70,8 +70,7 @@ def stored_model(trial: str, home: Home) -> StoredModel:
     where = f"the network of trial {kept.key[:SHOWN]!r}, {str(path)!r},"
     if not path.is_file():
         raise InputError(f"{where} is not there; bring the file back, or give the --home that it is in")
-    with path.open("rb") as stream:
-        found = hashlib.file_digest(stream, "sha256").hexdigest()
+    found = digest_of_file(path)
     if found != kept.sha256:
         raise InputError(
             f"{where} has changed since it was trained (sha256 is {found[:SHOWN]}, the database has "

@@ -1,6 +1,5 @@
 """The driver: gives trials to workers and is the only writer of their results."""
 
-import hashlib
 import shutil
 import threading
 import time
@@ -12,6 +11,7 @@ from pathlib import Path
 from harness.scheduling.executor import Executor, Failure, Message
 from harness.scheduling.progress import Progress
 from harness.scheduling.trial_source import TrialResult, TrialSource
+from harness.store.artifacts import digest_of_file, folder_of
 from harness.store.provenance import code_facts, plugin_facts
 from harness.store.schema import FINAL_STATES
 from harness.store.trials import LEASE_SECONDS, ArtifactRecord, Outcome, TrialRecord, TrialStore
@@ -185,7 +185,7 @@ class Driver:
             model_options=trial.model.options,
             protocol=trial.protocol,
             score_test=trial.purpose == "study",
-            folder=self.folders.artifacts / trial.key[:16],
+            folder=self.folders.artifacts / folder_of(trial.key),
             device=self.options.device,
             threads=self.options.threads,
             storage=self.options.storage,
@@ -212,7 +212,7 @@ class Driver:
             self.progress.epoch(first, event)
         elif isinstance(event, Finished):
             self.store.finish(key, self._outcome(key, running, event))
-            checkpoint.remove(self.folders.artifacts / key[:16])  # only now is it of no use
+            checkpoint.remove(self.folders.artifacts / folder_of(key))  # only now is it of no use
             self._close(key, TrialResult(event.state, event.best_val_dsc), "trained")
             for planned in running.planned:
                 self.progress.finished(planned, event.state, event.best_val_dsc, event.seconds)
@@ -225,7 +225,7 @@ class Driver:
         if retry:
             self.executor.submit(self._job(running.planned[0]))
             return
-        shutil.rmtree(self.folders.artifacts / key[:16], ignore_errors=True)
+        shutil.rmtree(self.folders.artifacts / folder_of(key), ignore_errors=True)
         self.store.fail(key, failure.reason, failure.traceback, self._environment(running))
         self._close(key, TrialResult("failed", None), "failed")
 
@@ -259,10 +259,9 @@ class Driver:
         return {**self._code, **plugins, **running.environment}
 
     def _artifact(self, key: str, kind: str, name: str) -> ArtifactRecord:
-        path = Path(key[:16]) / name
-        with (self.folders.artifacts / path).open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
-            return ArtifactRecord(kind, path.as_posix(), digest, stream.tell())
+        path = Path(folder_of(key)) / name
+        file = self.folders.artifacts / path
+        return ArtifactRecord(kind, path.as_posix(), digest_of_file(file), file.stat().st_size)
 
     def _beat(self, stopped: threading.Event) -> None:
         """Extend the leases while the main thread waits, which in-process training can make long."""

@@ -9,6 +9,7 @@ from typing import Literal
 from sqlalchemy import select
 
 from harness.store.database import Database
+from harness.store.keys import SHOWN
 from harness.store.schema import ArtifactRow, TrialRow
 
 FileState = Literal["intact", "missing", "changed"]
@@ -19,14 +20,22 @@ def folder_of(key: str) -> str:
     return key[:16]
 
 
+def digest_of_file(path: Path) -> str:
+    """Return the sha256 of a file.
+
+    Raises:
+        OSError: if it cannot be read.
+    """
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
 def file_state(path: Path, sha256: str) -> FileState:
     """Compare a file with the sha256 that the database keeps of it."""
     try:
-        with path.open("rb") as stream:
-            same = hashlib.file_digest(stream, "sha256").hexdigest() == sha256
+        return "intact" if digest_of_file(path) == sha256 else "changed"
     except OSError:
         return "missing"
-    return "intact" if same else "changed"
 
 
 def wrong_files(database: Database, root: Path) -> list[str]:
@@ -36,7 +45,9 @@ def wrong_files(database: Database, root: Path) -> list[str]:
         rows = connection.execute(question.order_by(ArtifactRow.path)).all()
     found = ((row, file_state(root / row.path, row.sha256)) for row in rows)
     return [
-        f"file {row.path!r} of trial {row.key[:12]!r} is {state}" for row, state in found if state != "intact"
+        f"file {row.path!r} of trial {row.key[:SHOWN]!r} is {state}"
+        for row, state in found
+        if state != "intact"
     ]
 
 

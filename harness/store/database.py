@@ -143,6 +143,9 @@ def upgrade_database(url: str, backups: Path | None = None) -> Upgrade:
                 copy = write_backup(Database(engine), backups / backup_name(backend, found))
         engine.dispose()
         migrate(backend, parsed)
+        if found is not None and found < SCHEMA_VERSION:
+            backend.vacuum(engine)  # rebuilt tables leave their old pages behind
+            engine.dispose()
     return Upgrade(found, SCHEMA_VERSION, copy)
 
 

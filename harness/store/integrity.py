@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, exists, select
 
 from harness.store.database import Database
+from harness.store.keys import SHOWN
 from harness.store.rows import digest_of
 from harness.store.schema import (
     EXTERNAL,
@@ -17,9 +18,6 @@ from harness.store.schema import (
     ScoreRow,
     TrialRow,
 )
-
-SHOWN = 12
-"""Characters of a key."""
 
 
 def faults(database: Database) -> list[str]:

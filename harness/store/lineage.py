@@ -1,14 +1,14 @@
 """Where the numbers of a trial come from: data, split, loss, protocol, command, code, machine, files."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from sqlalchemy import Connection, func, select
 
+from harness.store.artifacts import FileState, file_state
 from harness.store.database import Database
 from harness.store.keys import full_key
 from harness.store.rows import digest_of
@@ -29,8 +29,6 @@ from harness.store.schema import (
     StudyTrialRow,
     TrialRow,
 )
-
-Condition = Literal["intact", "changed", "missing"]
 
 _HINT = "\"lossbench db query 'select * from v_trial'\" lists the trials"
 
@@ -131,7 +129,7 @@ class TracedArtifact:
     path: str
     bytes: int
     sha256: str
-    condition: Condition | None
+    condition: FileState | None
 
 
 @dataclass(frozen=True)
@@ -340,16 +338,6 @@ def _artifacts(connection: Connection, trial_id: int, folder: Path | None) -> li
     columns = (ArtifactRow.kind, ArtifactRow.path, ArtifactRow.bytes, ArtifactRow.sha256)
     question = select(*columns).where(ArtifactRow.trial_id == trial_id).order_by(ArtifactRow.kind)
     return [
-        TracedArtifact(*row, None if folder is None else _condition(folder / row.path, row.sha256))
+        TracedArtifact(*row, None if folder is None else file_state(folder / row.path, row.sha256))
         for row in connection.execute(question)
     ]
-
-
-def _condition(path: Path, sha256: str) -> Condition:
-    """Compare a file with the digest of what was written."""
-    try:
-        with path.open("rb") as stream:
-            found = hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError:
-        return "missing"
-    return "intact" if found == sha256 else "changed"

@@ -6,12 +6,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlalchemy import URL, Connection, Engine
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError
+from sqlalchemy.exc import DatabaseError, NoSuchModuleError
 
 from harness.errors import InputError
 from harness.store.backends import BACKENDS, Backend
-from harness.store.privacy import shown_url, without_secrets
+from harness.store.privacy import read_url, shown_url, without_secrets
 from harness.store.versions import (
     SCHEMA_VERSION,
     Upgrade,
@@ -180,12 +179,7 @@ def as_input_error(url: str) -> Iterator[None]:
 
 def _found(url: str) -> tuple[Backend, URL]:
     """Return the kind of database and its URL, with our driver where the URL names none."""
-    try:
-        parsed = make_url(url)
-    except ArgumentError:
-        raise InputError(
-            "the database URL cannot be read; expected for example sqlite:///lossbench-home/results.db"
-        ) from None
+    parsed = read_url(url)
     kind, _, driver = parsed.drivername.partition("+")
     if kind == "postgres":  # as other programs write it
         kind = "postgresql"

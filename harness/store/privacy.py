@@ -41,7 +41,7 @@ _IN_QUERY = re.compile(
     rf"(?P<head>(?<=[?&]){_KEY}(?:=|%3D))(?P<secret>\S+?)(?=&[\w.%-]+=|{_WORD_ENDS})", re.IGNORECASE
 )
 _ASSIGNED = re.compile(
-    rf"(?P<head>(?<![?&]){_KEY}\s*(?:=(?!=)|%3D)\s*)"
+    rf"(?P<head>(?<![?&]){_KEY}(?:=|\s+=(?!=)|\s*%3D)\s*)"
     rf"(?P<secret>{_SHELL_WORD}|(?:\\.|\S)+?(?={_WORD_ENDS}))",
     re.IGNORECASE,
 )

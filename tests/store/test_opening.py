@@ -45,7 +45,11 @@ def test_a_server_that_is_not_there_is_named_without_its_password() -> None:
             "no results can be kept in a database of kind 'mysql'; use sqlite or postgresql",
         ),
         ("postgrsql://user:secret@host/db", "of kind 'postgrsql'; use sqlite or postgresql"),
-        ("no url at all", "the database URL cannot be read"),
+        ("no url at all", "the database URL .* cannot be read"),
+        (
+            "postgresql://jane:p@secret@host/db",
+            "write an @ that is part of a password, name or option as %40",
+        ),
     ],
 )
 def test_what_is_no_database_of_ours_is_one_sentence_without_its_password(url: str, message: str) -> None:

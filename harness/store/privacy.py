@@ -23,9 +23,10 @@ _PATH = re.compile(r"(?<![\w.:/])(?:[A-Za-z]:\\|~?/)(?:[^\s'\"<>|:;,/\\]+[/\\])+
 _KEY = r"(?<![\w-])[\w-]*(?:password|passwd|passphrase|pwd|secret|token|api[_-]?key|access[_-]?key)"
 _QUOTED = r"'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\""
 _WORD_ENDS = r"['\"`)\]}>,;.]*(?:\s|$)"
+_ARGUMENT_ENDS = r"['\"`)\]}>;]*(?:\s|$)"  # a comma or a full stop may be the end of the secret
 # A word of a shell with quotes in it, such as 'a b'"'"'c'; it ends outside them.
 _SHELL_WORD = (
-    rf"(?:[^\s'\"\\]|\\.)*(?:{_QUOTED})(?:{_QUOTED}|\\.|[^\s'\"\\,;)\]}}>])*(?=[),;\]}}>.]*(?:\s|$))"
+    rf"(?:[^\s'\"\\]|\\.)*(?:{_QUOTED})(?:{_QUOTED}|\\.|[^\s'\"\\,;)\]}}>])*(?=[);\]}}>]*(?:\s|$))"
 )
 # scheme://user:password@ up to the last @ of the word, for people type @ : / and more unescaped; a word
 # without an @ is a host and port, or the first word of a password with blanks.
@@ -42,7 +43,7 @@ _IN_QUERY = re.compile(
 )
 _ASSIGNED = re.compile(
     rf"(?P<head>(?<![?&]){_KEY}(?:=|\s+=(?!=)|\s*%3D)\s*)"
-    rf"(?P<secret>{_SHELL_WORD}|(?:\\.|\S)+?(?={_WORD_ENDS}))",
+    rf"(?P<secret>{_SHELL_WORD}|(?:\\.|\S)+?(?={_ARGUMENT_ENDS}))",
     re.IGNORECASE,
 )
 _IN_MAPPING = re.compile(

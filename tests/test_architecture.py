@@ -18,7 +18,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "store": set(),
     "scheduling": {"study", "training", "store"},
     "tuning": {"scheduling", "study", "store", "losses"},
-    "bench": {"geometry", "losses", "metrics", "data", "models", "training", "scheduling"},
+    "bench": {"geometry", "losses", "metrics", "data", "models", "training", "scheduling", "store"},
 }
 MAY_IMPORT["cli"] = set(MAY_IMPORT)
 REPORTS_MAY_IMPORT: dict[str, set[str]] = {"store", "study", "losses", "data", "metrics"}

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli import db_query_commands, db_trace_commands
+from harness.cli import db_exchange_commands, db_query_commands, db_trace_commands
 from harness.cli.home import DEFAULT_HOME, DatabaseOption, Home, HomeOption
 from harness.cli.output import print_json, print_table, print_warning, stdout
 from harness.errors import InputError
@@ -170,5 +170,5 @@ def delete(
         print_warning(f"folder {str(folder)!r} cannot be deleted; delete it by hand")
 
 
-for _more in (db_query_commands, db_trace_commands):
+for _more in (db_query_commands, db_trace_commands, db_exchange_commands):
     _more.add_to(app)

@@ -56,7 +56,11 @@ def print_json(content: Any) -> None:
 
 def print_table(rows: Sequence[Mapping[str, Any]], title: str = "") -> None:
     """Print rows that share their keys as a table."""
-    table = Table(title=Text(visible(title), "table.title") if title else None, title_justify="left", header_style="bold")
+    table = Table(
+        title=Text(visible(title), "table.title") if title else None,
+        title_justify="left",
+        header_style="bold",
+    )
     for column in rows[0] if rows else ():
         numeric = all(isinstance(row[column], int | float) or row[column] is None for row in rows)
         table.add_column(Text(visible(column)), justify="right" if numeric else "left")

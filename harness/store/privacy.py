@@ -25,9 +25,7 @@ _QUOTED = r"'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\""
 _WORD_ENDS = r"['\"`)\]}>,;.]*(?:\s|$)"
 _ARGUMENT_ENDS = r"['\"`)\]}>;]*(?:\s|$)"  # a comma or a full stop may be the end of the secret
 # A word of a shell with quotes in it, such as 'a b'"'"'c'; it ends outside them.
-_SHELL_WORD = (
-    rf"(?:[^\s'\"\\]|\\.)*(?:{_QUOTED})(?:{_QUOTED}|\\.|[^\s'\"\\,;)\]}}>])*(?=[);\]}}>]*(?:\s|$))"
-)
+_SHELL_WORD = rf"(?:[^\s'\"\\]|\\.)*(?:{_QUOTED})(?:{_QUOTED}|\\.|[^\s'\"\\,;)\]}}>])*(?=[);\]}}>]*(?:\s|$))"
 # scheme://user:password@ up to the last @ of the word, for people type @ : / and more unescaped; a word
 # without an @ is a host and port, or the first word of a password with blanks.
 _USER = re.compile(

@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 from sqlalchemy import Connection, Select
 
-from harness.__version__ import __version__
+from harness import __version__
 from harness.errors import InputError
 from harness.store import frames
 from harness.store.database import Database
@@ -46,13 +46,13 @@ TABLES, STUDIES, CHALLENGE = "tables", "studies", "challengeR"
 """Folders of an export."""
 
 FRAMES: Mapping[str, Callable[[Database, str], pd.DataFrame]] = {
-    "scores": lambda database, study: frames.scores(database, study),
-    "curves": lambda database, study: frames.curves(database, study),
-    "class_curves": lambda database, study: frames.class_curves(database, study),
-    "trials": lambda database, study: frames.trials(database, study),
-    "cases": lambda database, study: frames.cases(database, study),
+    "scores": frames.scores,
+    "curves": frames.curves,
+    "class_curves": frames.class_curves,
+    "trials": frames.trials,
+    "cases": frames.cases,
     "metrics": lambda database, study: frames.metrics(database),
-    "looks": lambda database, study: frames.looks(database, study),
+    "looks": frames.looks,
 }
 
 
@@ -150,7 +150,7 @@ def export(
             schema_version=SCHEMA_VERSION,
             program_version=__version__,
             created=datetime.now(UTC),
-            file_format=file_format,  # type: ignore[arg-type]
+            file_format=file_format,
             studies=listed,
             files=tuple(writing.files),
             algorithms=tuple(writing.algorithms),

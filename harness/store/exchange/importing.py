@@ -1,4 +1,4 @@
-"""Import an exported folder: into a temporary database of its version, which is upgraded and merged."""
+"""Load an exported folder into a temporary database of its version, which is upgraded, to merge from."""
 
 import tempfile
 from collections.abc import Iterator
@@ -14,44 +14,23 @@ from harness.errors import InputError
 from harness.store.backends import BACKENDS
 from harness.store.bulk import insert_rows
 from harness.store.database import Database, open_database
-from harness.store.exchange.findings import MergeReport
 from harness.store.exchange.manifest import ExportedFile, Manifest, read_manifest, sha256_of
-from harness.store.exchange.merging import merge
 from harness.store.exchange.table_files import FORMATS, FileFormat, column_kinds, rows_of, schema_of
-from harness.store.exchange.trials import Progress
 from harness.store.versions import SCHEMA_VERSION, VERSION_TABLE, migrate
 
 _LITTLE = 2_000
 """Rows inserted at once."""
 
 
-def import_folder(
-    target: Database,
-    folder: Path,
-    dry_run: bool = False,
-    progress: Progress = lambda done, total: None,
-) -> MergeReport:
-    """Merge an exported folder into a database.
+@contextmanager
+def loaded(folder: Path) -> Iterator[Database]:
+    """Give a temporary database with the tables of an exported folder, to merge from.
 
     Args:
-        target: Ours.
         folder: Written by :func:`harness.store.exchange.exporting.export`, by this or an older version.
-        dry_run: Only say what would happen.
-        progress: Called as (trials done, trials in all).
 
     Raises:
         InputError: if the folder is none of ours, newer than this program, incomplete, or changed.
-    """
-    with loaded(folder) as other:
-        return merge(target, other, dry_run, progress)
-
-
-@contextmanager
-def loaded(folder: Path) -> Iterator[Database]:
-    """Give a temporary database with the tables of an exported folder.
-
-    Raises:
-        InputError: as :func:`import_folder`.
     """
     manifest = read_manifest(folder, SCHEMA_VERSION)
     _check_files(folder, manifest)

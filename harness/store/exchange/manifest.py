@@ -4,7 +4,7 @@ import hashlib
 import json
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, ValidationError
 
@@ -12,7 +12,7 @@ from harness.errors import InputError
 from harness.strict_yaml import StrictModel
 
 NAME = "manifest.json"
-FORMAT = "lossbench export"
+FORMAT: Final = "lossbench export"
 
 _Version = Annotated[str, Field(pattern=r"^[0-9]{4}$")]
 

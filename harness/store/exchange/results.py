@@ -91,13 +91,14 @@ def _scores(
         ScoreRow.reason,
     ).where(ScoreRow.trial_id.in_(trials))
     found: dict[int, dict[_Place, tuple[str, float | None, float, str | None]]] = defaultdict(dict)
-    for trial, metric, case, class_index, checkpoint, *values in connection.execute(question).tuples():
+    for row in connection.execute(question):
+        case, metric = row.case_id, row.metric_id
         if cases is not None and metrics is not None:
             if case not in cases or metric not in metrics:
                 continue
-            case, metric = cases[case], metrics[metric]  # noqa: PLW2901
-        part, value, imputed, reason = values
-        found[trial][metric, case, class_index, checkpoint] = (part, value, imputed, reason)
+            case, metric = cases[case], metrics[metric]
+        place = (metric, case, row.class_index, row.checkpoint)
+        found[row.trial_id][place] = (row.part, row.value, row.imputed, row.reason)
     return found
 
 

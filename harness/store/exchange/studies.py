@@ -29,7 +29,7 @@ def merge_studies(ends: Ends, trials: Ids) -> None:
 
 
 def _texts(connection: Connection) -> dict[str, Any]:
-    return dict(connection.execute(select(StudyRow.name, StudyRow.resolved)).tuples().all())
+    return {row.name: row.resolved for row in connection.execute(select(StudyRow.name, StudyRow.resolved))}
 
 
 def _compare_texts(ends: Ends, ours: Mapping[str, Any]) -> tuple[set[str], set[str]]:

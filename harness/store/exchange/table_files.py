@@ -24,7 +24,7 @@ _KINDS: Mapping[type, str] = {
     str: "text",
     bool: "boolean",
     datetime: "moment",
-    dict: "json",
+    object: "json",
 }
 """Kind of a column by the Python type of its values."""
 
@@ -123,7 +123,7 @@ def schema_of(kinds: Mapping[str, str]) -> pa.Schema:
 
 def kinds_of(schema: pa.Schema) -> dict[str, str]:
     """Return the kind of every column of an Arrow schema; ``other`` if it is none of ours."""
-    by_type = {kind: name for name, kind in reversed(_ARROW.items())}
+    by_type = {kind: name for name, kind in reversed(list(_ARROW.items()))}
     return {field.name: by_type.get(_plain(field.type), "other") for field in schema}
 
 

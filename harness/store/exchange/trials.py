@@ -162,9 +162,8 @@ def _add(ends: Ends, parents: Parents, trials: Iterable[int]) -> dict[int, int]:
     rows = _full_rows(ends, parents, trials)
     add_rows(ends, TrialRow, list(rows.values()))
     keys = [row["key"] for row in rows.values()]
-    ours: dict[str, int] = dict(
-        ends.ours.execute(select(TrialRow.key, TrialRow.id).where(TrialRow.key.in_(keys))).tuples().all()
-    )
+    question = select(TrialRow.key, TrialRow.id).where(TrialRow.key.in_(keys))
+    ours = {row.key: row.id for row in ends.ours.execute(question)}
     return {theirs: ours[row["key"]] for theirs, row in rows.items()}
 
 
@@ -204,13 +203,10 @@ def _compare(ends: Ends, parents: Parents, trials: Mapping[int, int]) -> None:
 def _add_artifacts(ends: Ends, trials: Mapping[int, int]) -> None:
     columns = content_columns(ArtifactRow)
     names = [column.name for column in columns]
-    here = set(
-        ends.ours.execute(
-            select(ArtifactRow.trial_id, ArtifactRow.kind).where(
-                ArtifactRow.trial_id.in_(list(trials.values()))
-            )
-        ).tuples()
+    kinds = select(ArtifactRow.trial_id, ArtifactRow.kind).where(
+        ArtifactRow.trial_id.in_(list(trials.values()))
     )
+    here = {(row.trial_id, row.kind) for row in ends.ours.execute(kinds)}
     question = select(*columns).where(ArtifactRow.trial_id.in_(list(trials))).order_by(ArtifactRow.id)
     rows = []
     for each in ends.theirs.execute(question):

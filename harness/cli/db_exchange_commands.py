@@ -1,0 +1,196 @@
+"""``lossbench db export``, ``import`` and ``merge``: results on their way between databases."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from harness.cli.home import DEFAULT_HOME, DatabaseOption, Home, HomeOption
+from harness.cli.output import print_json, print_table, print_warning, progress_bar, stdout
+from harness.errors import InputError
+
+if TYPE_CHECKING:
+    from harness.store.database import Database
+    from harness.store.exchange.artifact_files import CopiedFiles
+    from harness.store.exchange.findings import MergeReport
+
+CONFLICTS = 1
+
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Only say what would happen.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+class FileFormat(StrEnum):
+    """How tables are written."""
+
+    PARQUET = "parquet"
+    CSV = "csv"
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Another database, as the command line names it, and the folder of its trials' files."""
+
+    url: str
+    artifacts: Path | None
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(export)
+    app.command("import")(import_)
+    app.command()(merge)
+
+
+def export(
+    folder: Annotated[Path, typer.Argument(help="Folder to write; must not be there.", show_default=False)],
+    studies: Annotated[
+        list[str] | None,
+        typer.Option("--study", help="Only this study. Repeatable.", show_default=False),
+    ] = None,
+    how: Annotated[FileFormat, typer.Option("--format", help="Of tables and frames.")] = FileFormat.PARQUET,
+    home: HomeOption = DEFAULT_HOME,
+    db: DatabaseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write studies to a folder: raw tables, tidy frames, and files for the R package challengeR.
+
+    The tables come back with 'lossbench db import'. Networks and predictions are not exported.
+    """
+    from harness.store.database import open_database
+    from harness.store.exchange.exporting import export as write_export
+
+    written = write_export(open_database(Home(home, db).database_url), folder, studies or (), how.value)
+    if as_json:
+        print_json({"folder": str(folder), **written.model_dump(mode="json")})
+        return
+    rows: dict[tuple[str, str], int] = {}
+    for file in written.files:
+        what = (file.study or "", file.holds)
+        rows[what] = rows.get(what, 0) + file.rows
+    print_table(
+        [{"study": study, "what": holds, "rows": count} for (study, holds), count in rows.items()],
+        title=f"{len(written.files)} files in {folder}",
+    )
+    for algorithm in written.algorithms:
+        if algorithm.left_out:
+            place = f"{algorithm.algorithm!r} on {algorithm.dataset!r} of study {algorithm.study!r}"
+            print_warning(f"challengeR: {place} is left out: {algorithm.left_out}")
+
+
+def import_(
+    folder: Annotated[Path, typer.Argument(help="Written by 'lossbench db export'.", show_default=False)],
+    home: HomeOption = DEFAULT_HOME,
+    db: DatabaseOption = None,
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Bring an exported folder into the database; again changes nothing.
+
+    Exit code 1 if something is another one there under the same name; ours then stays.
+    """
+    from harness.store.exchange.importing import loaded
+    from harness.store.exchange.merging import merge as merge_databases
+
+    with loaded(folder) as other, progress_bar("importing trials") as progress:
+        report = merge_databases(_target(Home(home, db), dry_run), other, dry_run, progress)
+    _finish([(str(folder), report, None)], dry_run, as_json)
+
+
+def merge(
+    others: Annotated[
+        list[str],
+        typer.Argument(metavar="OTHER...", help="A .db file, a home folder, or an URL.", show_default=False),
+    ],
+    home: HomeOption = DEFAULT_HOME,
+    db: DatabaseOption = None,
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Bring in what other databases have: trials by key, with their scores, curves and studies.
+
+    Again changes nothing. Of home folders the trials' files come along, too. Exit code 1 if something
+    is another one there under the same name; ours then stays. Optuna's searches are not merged.
+    """
+    from harness.store.database import open_database
+    from harness.store.exchange.artifact_files import copy_artifacts
+    from harness.store.exchange.merging import merge as merge_databases
+
+    where = Home(home, db)
+    sources = {other: _source(other) for other in others}
+    opened = {other: open_database(source.url) for other, source in sources.items()}
+    target = _target(where, dry_run)
+    done: list[tuple[str, MergeReport, CopiedFiles | None]] = []
+    for other, database in opened.items():
+        with progress_bar("merging trials") as progress:
+            report = merge_databases(target, database, dry_run, progress)
+        artifacts = sources[other].artifacts
+        copied = None
+        if artifacts is not None and not dry_run:
+            copied = copy_artifacts(target, database, artifacts, where.artifacts)
+        done.append((database.shown.strip("'"), report, copied))
+    _finish(done, dry_run, as_json)
+
+
+def _target(where: Home, dry_run: bool) -> "Database":
+    """Open the database that rows come into; a dry run makes none."""
+    from harness.store.database import open_database
+
+    return open_database(where.database_url, create=not dry_run)
+
+
+def _source(other: str) -> _Source:
+    """Return what a word of the command line names.
+
+    Raises:
+        InputError: if it is no URL and nothing is there.
+    """
+    path = Path(other)
+    if "://" in other:
+        return _Source(other, None)
+    if path.is_dir():
+        home = Home(path)
+        return _Source(home.database_url, home.artifacts)
+    if not path.is_file():
+        raise InputError(f"{other!r} is not there; give a .db file, a home folder, or an URL")
+    return _Source(f"sqlite:///{path}", None)
+
+
+def _finish(
+    done: Sequence[tuple[str, "MergeReport", "CopiedFiles | None"]], dry_run: bool, as_json: bool
+) -> None:
+    """Print what happened; exit code 1 if anything was another one under the same name."""
+    if as_json:
+        print_json([_as_document(*each) for each in done])
+    else:
+        for name, report, copied in done:
+            _print_report(name, report, copied, dry_run)
+    if any(report.conflicts or (copied and copied.problems) for _, report, copied in done):
+        raise typer.Exit(CONFLICTS)
+
+
+def _as_document(name: str, report: "MergeReport", copied: "CopiedFiles | None") -> dict[str, Any]:
+    return {"other": name, **asdict(report), "files": copied and asdict(copied)}
+
+
+def _print_report(name: str, report: "MergeReport", copied: "CopiedFiles | None", dry_run: bool) -> None:
+    trials = ", ".join(f"{count} {fate}" for fate, count in report.trials.items() if count) or "none"
+    rows = ", ".join(f"{count} {table}" for table, count in report.added.items()) or "nothing"
+    for line in (
+        f"{name}{' (dry run: nothing is written)' if dry_run else ''}",
+        f"  trials: {trials}",
+        f"  rows {'to add' if dry_run else 'added'}: {rows}",
+    ):
+        stdout.print(line, highlight=False, markup=False, soft_wrap=True)
+    if copied is not None:
+        files = f"  files: {copied.copied} copied ({copied.bytes:,} bytes), {copied.there} were here"
+        stdout.print(files, highlight=False, markup=False, soft_wrap=True)
+    for conflict in report.conflicts:
+        stdout.print(f"  conflict: {conflict.sentence}", highlight=False, markup=False, soft_wrap=True)
+    for problem in copied.problems if copied else ():
+        stdout.print(f"  conflict: {problem}", highlight=False, markup=False, soft_wrap=True)
+    for warning in report.warnings:
+        print_warning(warning)

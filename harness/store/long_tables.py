@@ -61,6 +61,8 @@ def read_numbers(connection: Connection, question: Executable, ids: int) -> Numb
         question: Selects numbers only; whole numbers come first.
         ids: How many of the columns are whole numbers; they are never NULL.
     """
+    options = connection.get_execution_options()
+    assert not options.get("yield_per"), "rows that SQLAlchemy has read ahead would be missed"
     result = connection.execute(question)
     names = list(result.keys())
     # The driver's cursor: rows that SQLAlchemy wraps take twice as long.

@@ -72,7 +72,7 @@ class _Export:
     def table(self, connection: Connection, name: str, question: Select[Any]) -> None:
         """Write the rows of a table."""
         kinds = column_kinds(Base.metadata.tables[name])
-        result = connection.execution_options(yield_per=BATCH).execute(question)
+        result = connection.execute(question.execution_options(yield_per=BATCH))
         batches = (batch_of(rows, kinds) for rows in result.partitions(BATCH))
         path = f"{TABLES}/{name}.{self._format.name}"
         file = ExportedFile(path=path, holds="table", name=name, study=None, rows=0, sha256="", columns=kinds)

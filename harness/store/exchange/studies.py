@@ -38,6 +38,9 @@ def _compare_texts(ends: Ends, ours: Mapping[str, Any]) -> tuple[set[str], set[s
     for name, theirs in sorted(_texts(ends.theirs).items()):
         if name not in ours or ours[name] == theirs:
             continue
+        if _asked(ours[name]) == _asked(theirs):
+            _unite_parts(ends, name, ours[name], theirs)
+            continue
         if _trains_nothing(ours[name]) and _trains_nothing(theirs):
             joined.add(name)
             continue
@@ -48,6 +51,23 @@ def _compare_texts(ends: Ends, ours: Mapping[str, Any]) -> tuple[set[str], set[s
             "stays, and its trials there come in, but not as current",
         )
     return joined, other
+
+
+def _asked(resolved: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the text of a study without ``only``, which says what a machine trains of it."""
+    return {key: value for key, value in resolved.items() if key != "only"}
+
+
+def _unite_parts(ends: Ends, name: str, ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> None:
+    """Let a study hold the seeds and folds of both; None stands for all."""
+    here, there = ours.get("only") or {}, theirs.get("only") or {}
+    only = {
+        key: sorted({*here[key], *there[key]}) if here.get(key) and there.get(key) else None
+        for key in sorted({*here, *there})
+    }
+    if only != here:
+        united = {**ours, "only": only}
+        ends.ours.execute(update(StudyRow).where(StudyRow.name == name).values(resolved=united))
 
 
 def _changed(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:

@@ -16,7 +16,7 @@ from harness.errors import InputError, nearest
 Progress: TypeAlias = Callable[[int, int, str], None]
 """progress(rows done, rows in all, name of the next one)."""
 
-_PEERS = ("torch", "monai", "medpy", "scipy", "numba")
+_PEERS = ("torch", "monai", "medpy", "scipy", "numba", "sqlalchemy", "pandas", "duckdb")
 
 
 def run_benchmark(

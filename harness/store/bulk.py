@@ -10,23 +10,31 @@ from harness.store.backends import BACKENDS
 
 
 def insert_rows(connection: Connection, table: Any, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert rows by COPY on PostgreSQL and by one prepared statement on SQLite.
+    """Insert rows as :func:`insert_columns` does.
 
     Args:
         connection: Inside a transaction.
         table: Class of the schema, or its table.
         rows: Values by column; all rows have the same columns. None: nothing happens.
     """
-    if not rows:
-        return
+    if rows:
+        insert_columns(connection, table, {name: [row[name] for row in rows] for name in rows[0]})
+
+
+def insert_columns(connection: Connection, table: Any, columns: Mapping[str, Sequence[Any]]) -> None:
+    """Insert rows by COPY on PostgreSQL and by one prepared statement on SQLite.
+
+    Args:
+        connection: Inside a transaction.
+        table: Class of the schema, or its table.
+        columns: Values of every row by column; all are equally long.
+    """
     found: Table = getattr(table, "__table__", table)
-    columns = list(rows[0])
-    values = [[row[column] for row in rows] for column in columns]
-    for place, column in enumerate(columns):
-        process = _processor(found.c[column].type, connection.dialect)
-        if process is not None:
-            values[place] = [process(value) for value in values[place]]
-    BACKENDS[connection.dialect.name].insert(connection, found, columns, zip(*values, strict=True))
+    values = []
+    for name, column in columns.items():
+        process = _processor(found.c[name].type, connection.dialect)
+        values.append(column if process is None else [process(value) for value in column])
+    BACKENDS[connection.dialect.name].insert(connection, found, list(columns), zip(*values, strict=True))
 
 
 def _processor(kind: TypeEngine[Any], dialect: Dialect) -> Callable[[Any], Any] | None:

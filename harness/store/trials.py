@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, and_, delete, insert, select, update
 
-from harness.store.bulk import insert_rows
+from harness.store.bulk import insert_columns
 from harness.store.database import Database
 from harness.store.datasets import find_split
 from harness.store.ownership import lease_is_over
@@ -253,13 +253,15 @@ class TrialStore:
                 return False
             for table in (EpochScoreRow, EpochRow, ScoreRow, ArtifactRow):
                 connection.execute(delete(table).where(table.trial_id == row.id))
-            metrics = _newest_metrics(connection)
+            ids = {"metric": _newest_metrics(connection), "case": _cases(connection, row.dataset_id)}
             for table, found in (
                 (EpochRow, outcome.epochs),
-                (EpochScoreRow, _with_metric_ids(outcome.epoch_scores, metrics)),
-                (ScoreRow, _score_rows(connection, row.dataset_id, outcome.scores, metrics)),
+                (EpochScoreRow, outcome.epoch_scores),
+                (ScoreRow, outcome.scores),
             ):
-                insert_rows(connection, table, [{"trial_id": row.id, **each} for each in found])
+                if found:
+                    columns = {"trial_id": [row.id] * len(found), **_columns(found, ids)}
+                    insert_columns(connection, table, columns)
             for artifact in outcome.artifacts:
                 connection.execute(insert(ArtifactRow).values(trial_id=row.id, **asdict(artifact)))
             connection.execute(
@@ -331,25 +333,18 @@ def _newest_metrics(connection: Connection) -> dict[str, int]:
     return {row.name: row.id for row in connection.execute(newest_last)}
 
 
-def _with_metric_ids(rows: Sequence[Mapping[str, Any]], metrics: Mapping[str, int]) -> list[dict[str, Any]]:
-    return [
-        {"metric_id": metrics[row["metric"]]} | {key: row[key] for key in row if key != "metric"}
-        for row in rows
-    ]
-
-
-def _score_rows(
-    connection: Connection,
-    dataset_id: int,
-    scores: Sequence[Mapping[str, Any]],
-    metrics: Mapping[str, int],
-) -> list[dict[str, Any]]:
+def _cases(connection: Connection, dataset_id: int) -> dict[str, int]:
     of_dataset = select(CaseRow.name, CaseRow.id).join(PatientRow).where(PatientRow.dataset_id == dataset_id)
-    cases = {row.name: row.id for row in connection.execute(of_dataset)}
-    return [
-        {"case_id": cases[row["case"]]} | {key: row[key] for key in row if key != "case"}
-        for row in _with_metric_ids(scores, metrics)
-    ]
+    return {row.name: row.id for row in connection.execute(of_dataset)}
+
+
+def _columns(rows: Sequence[Mapping[str, Any]], ids: Mapping[str, Mapping[str, int]]) -> dict[str, list[Any]]:
+    """Return rows as columns, names of cases and metrics as ids."""
+    columns = {name: [row[name] for row in rows] for name in rows[0]}
+    for name in ids.keys() & columns.keys():
+        known = ids[name]
+        columns[f"{name}_id"] = [known[each] for each in columns.pop(name)]
+    return columns
 
 
 def _environment_id(connection: Connection, facts: Mapping[str, str]) -> int:

@@ -92,19 +92,18 @@ def _scores(
     ).where(ScoreRow.trial_id.in_(trials))
     found: dict[int, dict[_Place, tuple[str, float | None, float, str | None]]] = defaultdict(dict)
     for row in connection.execute(question):
-        case, metric = row.case_id, row.metric_id
-        if cases is not None and metrics is not None:
-            if case not in cases or metric not in metrics:
-                continue
-            case, metric = cases[case], metrics[metric]
-        place = (metric, case, row.class_index, row.checkpoint)
-        found[row.trial_id][place] = (row.part, row.value, row.imputed, row.reason)
+        trial, metric, case, class_index, checkpoint, part, value, imputed, reason = row
+        here: int | None = metric if metrics is None else metrics.get(metric)
+        who: int | None = case if cases is None else cases.get(case)
+        if here is not None and who is not None:
+            found[trial][here, who, class_index, checkpoint] = (part, value, imputed, reason)
     return found
 
 
 def _difference(ours: _Scores, theirs: _Scores) -> _ScoreDifference:
-    compared = {place for place in ours if place[0] in {there[0] for there in theirs}} | theirs.keys()
-    differing = [place for place in compared if ours.get(place) != theirs.get(place)]
+    metrics = {place[0] for place in theirs}
+    compared = {place for place in ours if place[0] in metrics} | theirs.keys()
+    differing = sorted(place for place in compared if ours.get(place) != theirs.get(place))
     largest, metric = 0.0, None
     for place in differing:
         if place in ours and place in theirs:

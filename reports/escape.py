@@ -2,7 +2,9 @@
 
 import re
 
+_NOTHING = "\0"
 _LATEX = {
+    _NOTHING: "{}",
     "\\": r"\textbackslash{}",
     "{": r"\{",
     "}": r"\}",
@@ -28,12 +30,19 @@ _LATEX = {
     "↑": r"$\uparrow$",
     "↓": r"$\downarrow$",
 }
+_UNPRINTABLE = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""Control characters, and those that turn the direction of what follows."""
+
 _MARKDOWN = re.compile(r"([\\`*_\[\]|$#~])")
 
 
 def one_line(text: str) -> str:
-    """Return ``text`` with line breaks and runs of blanks made single blanks."""
-    return " ".join(text.split())
+    r"""Return ``text`` with line breaks and runs of blanks made single blanks, unprintable characters ``?``.
+
+    >>> one_line("bell\x07 and\nnewline")
+    'bell? and newline'
+    """
+    return " ".join(_UNPRINTABLE.sub("?", text).split())
 
 
 def latex(text: str) -> str:
@@ -42,7 +51,10 @@ def latex(text: str) -> str:
     >>> latex("a&b_<c>")
     'a\\\\&b\\\\_\\\\textless{}c\\\\textgreater{}'
     """
-    return "".join(_LATEX.get(character, character) for character in one_line(text))
+    apart = re.sub("-(?=-)", f"-{_NOTHING}", one_line(text))  # two hyphens, not a dash
+    found = "".join(_LATEX.get(character, character) for character in apart)
+    # A row of a table ends in \\, which takes a bracket or star at the start of the next one for its own.
+    return f"{{}}{found}" if found.startswith(("[", "*")) else found
 
 
 def markdown(text: str) -> str:

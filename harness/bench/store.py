@@ -27,9 +27,9 @@ MOST_ROUNDS = 3
 """Of reading: a sample takes many seconds."""
 
 _SCORES = 1_000_000
-_FASTER_THAN_ORM = 10
-_FASTER_THAN_EXECUTEMANY = 2
-_FASTER_THAN_READ_SQL = 4
+_FASTER_THAN_ORM = 5
+_FASTER_THAN_EXECUTEMANY = 1.5
+_FASTER_THAN_READ_SQL = 3
 
 
 class _WallClock:

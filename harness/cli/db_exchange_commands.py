@@ -1,6 +1,6 @@
 """``lossbench db export``, ``import`` and ``merge``: results on their way between databases."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -32,10 +32,26 @@ class FileFormat(StrEnum):
 
 @dataclass(frozen=True)
 class _Source:
-    """Another database, as the command line names it, and the folder of its trials' files."""
+    """Another database: its name for people, its URL, and the folder of its trials' files."""
 
+    name: str
     url: str
-    artifacts: Path | None
+    artifacts: Path | None = None
+
+
+@dataclass(frozen=True)
+class _Done:
+    """What became of one of the others; ``copied`` is None if no files could come along."""
+
+    name: str
+    report: "MergeReport"
+    copied: "CopiedFiles | None"
+    dry_run: bool
+
+    @property
+    def in_conflict(self) -> bool:
+        """Whether something of it is another one than ours under the same name."""
+        return bool(self.report.conflicts or (self.copied and self.copied.problems))
 
 
 def add_to(app: typer.Typer) -> None:
@@ -97,7 +113,7 @@ def import_(
 
     with loaded(folder) as other, progress_bar("importing trials") as progress:
         report = merge_databases(_target(Home(home, db), dry_run), other, dry_run, progress)
-    _finish([(str(folder), report, None)], dry_run, as_json)
+    _tell([_Done(str(folder), report, None, dry_run)], as_json)
 
 
 def merge(
@@ -120,19 +136,23 @@ def merge(
     from harness.store.exchange.merging import merge as merge_databases
 
     where = Home(home, db)
-    sources = {other: _source(other) for other in others}
-    opened = {other: open_database(source.url) for other, source in sources.items()}
+    opened = [(source, open_database(source.url)) for source in map(_source, others)]
     target = _target(where, dry_run)
-    done: list[tuple[str, MergeReport, CopiedFiles | None]] = []
-    for other, database in opened.items():
-        with progress_bar("merging trials") as progress:
-            report = merge_databases(target, database, dry_run, progress)
-        artifacts = sources[other].artifacts
-        copied = None
-        if artifacts is not None and not dry_run:
-            copied = copy_artifacts(target, database, artifacts, where.artifacts)
-        done.append((database.shown.strip("'"), report, copied))
-    _finish(done, dry_run, as_json)
+
+    def each() -> Iterator[_Done]:
+        for source, database in opened:
+            with progress_bar("merging trials") as progress:
+                report = merge_databases(target, database, dry_run, progress)
+            copied = None
+            if source.artifacts is not None and not dry_run:
+                copied = copy_artifacts(target, database, source.artifacts, where.artifacts)
+            elif source.artifacts is None and report.added.get("artifact"):
+                print_warning(
+                    f"{source.name!r}: the trials' files stay there; merge the home folder to copy them"
+                )
+            yield _Done(source.name, report, copied, dry_run)
+
+    _tell(each(), as_json)
 
 
 def _target(where: Home, dry_run: bool) -> "Database":
@@ -148,41 +168,47 @@ def _source(other: str) -> _Source:
     Raises:
         InputError: if it is no URL and nothing is there.
     """
-    path = Path(other)
+    from sqlalchemy import URL
+
+    from harness.store.privacy import shown_url
+
     if "://" in other:
-        return _Source(other, None)
-    if path.is_dir():
-        home = Home(path)
-        return _Source(home.database_url, home.artifacts)
-    if not path.is_file():
-        raise InputError(f"{other!r} is not there; give a .db file, a home folder, or an URL")
-    return _Source(f"sqlite:///{path}", None)
+        return _Source(shown_url(other), other)
+    path = Path(other)
+    file = path / "results.db" if path.is_dir() else path
+    if not file.is_file():
+        what = "holds no results.db" if path.is_dir() else "is not there"
+        raise InputError(f"{other!r} {what}; give a .db file, a home folder, or an URL")
+    # Not pasted together: % and ? mean something in an URL.
+    url = URL.create("sqlite", database=str(file)).render_as_string()
+    return _Source(other, url, Home(path).artifacts if path.is_dir() else None)
 
 
-def _finish(
-    done: Sequence[tuple[str, "MergeReport", "CopiedFiles | None"]], dry_run: bool, as_json: bool
-) -> None:
-    """Print what happened; exit code 1 if anything was another one under the same name."""
+def _tell(found: Iterable[_Done], as_json: bool) -> None:
+    """Print what happened, one after the other; exit code 1 if anything was in conflict."""
+    done = []
+    for each in found:
+        done.append(each)
+        if not as_json:
+            _print_report(each)
     if as_json:
-        print_json([_as_document(*each) for each in done])
-    else:
-        for name, report, copied in done:
-            _print_report(name, report, copied, dry_run)
-    if any(report.conflicts or (copied and copied.problems) for _, report, copied in done):
+        print_json([_as_document(each) for each in done])
+    if any(each.in_conflict for each in done):
         raise typer.Exit(CONFLICTS)
 
 
-def _as_document(name: str, report: "MergeReport", copied: "CopiedFiles | None") -> dict[str, Any]:
-    return {"other": name, **asdict(report), "files": copied and asdict(copied)}
+def _as_document(done: _Done) -> dict[str, Any]:
+    return {"other": done.name, **asdict(done.report), "files": done.copied and asdict(done.copied)}
 
 
-def _print_report(name: str, report: "MergeReport", copied: "CopiedFiles | None", dry_run: bool) -> None:
+def _print_report(done: _Done) -> None:
+    report, copied = done.report, done.copied
     trials = ", ".join(f"{count} {fate}" for fate, count in report.trials.items() if count) or "none"
     rows = ", ".join(f"{count} {table}" for table, count in report.added.items()) or "nothing"
     for line in (
-        f"{name}{' (dry run: nothing is written)' if dry_run else ''}",
+        f"{done.name}{' (dry run: nothing is written)' if done.dry_run else ''}",
         f"  trials: {trials}",
-        f"  rows {'to add' if dry_run else 'added'}: {rows}",
+        f"  rows {'to add' if done.dry_run else 'added'}: {rows}",
     ):
         stdout.print(line, highlight=False, markup=False, soft_wrap=True)
     if copied is not None:

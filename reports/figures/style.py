@@ -1,5 +1,6 @@
 """Sizes, colours and marks that all figures share."""
 
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -52,7 +53,9 @@ def drawing_style() -> Iterator[None]:
     from matplotlib import style
 
     mpl.use("Agg")
-    with mpl.rc_context():
+    with mpl.rc_context(), warnings.catch_warnings():
+        # A name in a script that the font lacks is drawn as boxes; the user cannot mend it here.
+        warnings.filterwarnings("ignore", message=r"Glyph \d+ .* missing from font")
         mpl.rcdefaults()
         style.use(STYLE_FILE)
         yield

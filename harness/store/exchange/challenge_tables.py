@@ -7,6 +7,7 @@ imputed test score at the best checkpoint.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -64,7 +65,7 @@ def algorithms(study: str, scores: pd.DataFrame, trials: pd.DataFrame) -> list[A
     """
     test = _tested(scores)
     seeds = test.groupby(_CELL)["seed"].nunique()
-    kept = set(_complete(test)[_CELL].itertuples(index=False, name=None))
+    kept = set(_complete(test)[_CELL].drop_duplicates().itertuples(index=False, name=None))
     own = trials[trials["purpose"] == "study"]
     diverged = own[own["state"] == "diverged"].groupby(_CELL).size()
     found = []
@@ -97,6 +98,5 @@ def _complete(test: pd.DataFrame) -> pd.DataFrame:
     value = ["metric", "class_name", "patient"]
     wanted = test.drop_duplicates(["dataset", *value]).groupby("dataset").size()
     has = test.drop_duplicates([*_CELL, *value]).groupby(_CELL).size()
-    complete = {cell for cell, count in has.items() if count == wanted[cell[0]]}  # type: ignore[index]
-    cells = pd.Series(list(test[_CELL].itertuples(index=False, name=None)), index=test.index, dtype=object)
-    return test[cells.isin(list(complete))] if len(test) else test
+    complete: list[Any] = [cell for cell, count in has.items() if count == wanted[cell[0]]]  # type: ignore[index]
+    return test[pd.MultiIndex.from_frame(test[_CELL]).isin(complete)] if complete else test[:0]

@@ -17,6 +17,7 @@ from harness.errors import InputError
 from harness.store import frames
 from harness.store.database import Database
 from harness.store.exchange.challenge_tables import algorithms, challenge_tables
+from harness.store.exchange.manifest import NAME as MANIFEST
 from harness.store.exchange.manifest import (
     Algorithm,
     ExportedFile,
@@ -161,20 +162,36 @@ def export(
 
 @contextmanager
 def _new_folder(folder: Path) -> Iterator[Path]:
-    """Give a folder beside that takes the name of ``folder`` at the end."""
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    """Give a folder beside that takes the name of ``folder`` at the end.
+
+    Where ``folder`` is there, it may be a mount or where somebody stands: it stays, and what is in the
+    folder that is given, then inside, moves up.
+    """
+    there = folder.exists()
+    if there and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{str(folder)!r} is there and not empty; give the name of a new folder")
-    unfinished = folder.with_name(f".{folder.name}.{os.getpid()}")
+    unfinished = folder / f".{os.getpid()}" if there else folder.with_name(f".{folder.name}.{os.getpid()}")
     try:
         unfinished.mkdir(parents=True)
         yield unfinished
-        if folder.exists():
-            folder.rmdir()
-        unfinished.rename(folder)
+        if there:
+            _move_up(unfinished)
+        else:
+            unfinished.rename(folder)
     except OSError as error:
         raise InputError(f"cannot write {str(folder)!r}: {error.strerror or error}") from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _move_up(folder: Path) -> None:
+    """Move what is in a folder one folder up; the manifest, by which an export is known, comes last."""
+    for path in sorted(folder.iterdir(), key=_is_manifest):
+        path.rename(folder.parent / path.name)
+
+
+def _is_manifest(path: Path) -> bool:
+    return path.name == MANIFEST
 
 
 def _with_json_text(frame: pd.DataFrame) -> pd.DataFrame:

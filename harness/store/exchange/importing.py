@@ -12,13 +12,13 @@ from sqlalchemy.exc import DatabaseError
 
 from harness.errors import InputError
 from harness.store.backends import BACKENDS
-from harness.store.bulk import insert_rows
+from harness.store.bulk import insert_columns
 from harness.store.database import Database, open_database
 from harness.store.exchange.manifest import ExportedFile, Manifest, read_manifest, sha256_of
-from harness.store.exchange.table_files import FORMATS, FileFormat, column_kinds, rows_of, schema_of
+from harness.store.exchange.table_files import FORMATS, FileFormat, column_kinds, columns_of, schema_of
 from harness.store.versions import SCHEMA_VERSION, VERSION_TABLE, migrate
 
-_LITTLE = 2_000
+_LITTLE = 10_000
 """Rows inserted at once."""
 
 
@@ -94,7 +94,7 @@ def _load_table(
     try:
         for batch in file_format.read(folder / file.path, schema_of(kinds)):
             for start in range(0, batch.num_rows, _LITTLE):
-                insert_rows(connection, table, rows_of(batch.slice(start, _LITTLE), kinds))
+                insert_columns(connection, table, columns_of(batch.slice(start, _LITTLE), kinds))
             rows += batch.num_rows
     except (pa.ArrowException, DatabaseError, ValueError, KeyError) as error:
         reason = str(getattr(error, "orig", error)).strip().splitlines()[0]

@@ -13,6 +13,8 @@ from harness.strict_yaml import StrictModel
 
 NAME = "manifest.json"
 FORMAT: Final = "lossbench export"
+OLDEST = "0004"
+"""Version of the tables when exports began."""
 
 _Version = Annotated[str, Field(pattern=r"^[0-9]{4}$")]
 
@@ -119,7 +121,13 @@ def read_manifest(folder: Path, newest: str) -> Manifest:
             f"{str(folder)!r} holds no readable {NAME}; give a folder that 'lossbench db export' wrote"
         ) from None
     version = str(content.get("schema_version", "")) if isinstance(content, dict) else ""
-    if version.isdigit() and len(version) == len(newest) and version > newest:
+    known = version.isdigit() and len(version) == len(newest)
+    if known and version < OLDEST:
+        raise InputError(
+            f"{str(path)!r}: no program exported version {version} of the tables; give a folder that "
+            "'lossbench db export' wrote"
+        )
+    if known and version > newest:
         raise InputError(
             f"{str(folder)!r} was exported with version {version} of the tables, which this program (version "
             f"{newest}) does not know; install a newer lossbench"

@@ -65,9 +65,13 @@ def _unite_parts(ends: Ends, name: str, ours: Mapping[str, Any], theirs: Mapping
         key: sorted({*here[key], *there[key]}) if here.get(key) and there.get(key) else None
         for key in sorted({*here, *there})
     }
-    if only != here:
+    if _chosen(only) != _chosen(here):
         united = {**ours, "only": only}
         ends.ours.execute(update(StudyRow).where(StudyRow.name == name).values(resolved=united))
+
+
+def _chosen(only: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: chosen for key, chosen in only.items() if chosen is not None}
 
 
 def _changed(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:

@@ -138,19 +138,17 @@ def batch_of(rows: Sequence[Sequence[Any]], kinds: Mapping[str, str]) -> pa.Reco
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
-def rows_of(batch: pa.RecordBatch, kinds: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Return a batch as rows for a database.
+def columns_of(batch: pa.RecordBatch, kinds: Mapping[str, str]) -> dict[str, list[Any]]:
+    """Return the values of a batch by column, for a database.
 
     Raises:
         ValueError: if JSON text is none.
     """
-    columns = []
+    columns = {name: batch.column(name).to_pylist() for name in kinds}
     for name, kind in kinds.items():
-        values = batch.column(name).to_pylist()
         if kind == "json":
-            values = [None if value is None else json.loads(value) for value in values]
-        columns.append(values)
-    return [dict(zip(kinds, row, strict=True)) for row in zip(*columns, strict=True)]
+            columns[name] = [None if value is None else json.loads(value) for value in columns[name]]
+    return columns
 
 
 def as_json(value: Any) -> str | None:

@@ -115,9 +115,20 @@ def find_cases(root: Path, description: DatasetDescription) -> list[CaseFiles]:
     return cases
 
 
+def _is_text(name: str) -> bool:
+    """Whether a name can be written; one that the file system keeps in another encoding cannot."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def file_problems(case: CaseFiles, root: Path) -> list[str]:
     """Return what is wrong with the files of a case before any is opened, each a clause with its remedy."""
     problems = list(case.problems)
+    if not all(map(_is_text, (case.case, case.patient or "", case.site or ""))):
+        problems.append("has a name that is no text in UTF-8, which no database takes; rename its files")
     for kind, path in case.by_kind:
         if not path.is_file():
             problems.append(f"has no {kind} {str(path)!r}; add the file or take the case out of the dataset")

@@ -1,4 +1,4 @@
-"""Labels are user data: what to do before they enter LaTeX or Markdown (HTML is jinja2's business)."""
+"""Labels are user data: what to do before they enter LaTeX or Markdown (jinja2 escapes HTML)."""
 
 import re
 
@@ -36,13 +36,22 @@ _UNPRINTABLE = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e
 _MARKDOWN = re.compile(r"([\\`*_\[\]|$#~])")
 
 
+def printable(text: str) -> str:
+    r"""Return ``text`` with control characters, and those that turn the direction of writing, made ``?``.
+
+    >>> printable("a\u202eb\n")
+    'a?b\n'
+    """
+    return _UNPRINTABLE.sub("?", text)
+
+
 def one_line(text: str) -> str:
     r"""Return ``text`` with line breaks and runs of blanks made single blanks, unprintable characters ``?``.
 
     >>> one_line("bell\x07 and\nnewline")
     'bell? and newline'
     """
-    return " ".join(_UNPRINTABLE.sub("?", text).split())
+    return " ".join(printable(text).split())
 
 
 def latex(text: str) -> str:

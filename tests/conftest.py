@@ -14,11 +14,12 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from harness.bench.postgresql_server import Server
 from harness.bench.private_postgres import NoPostgresError, bin_folder
 from harness.data.description import DatasetDescription, describe
 from harness.data.prepare import prepare
 from harness.data.prepared import PreparedDataset
-from tests.postgresql import Server, running_server
+from tests.postgresql import running_server
 
 MANIFEST = """\
 name: discs

@@ -38,7 +38,12 @@ class Home:
     @property
     def database_url(self) -> str:
         """URL of the results database."""
-        return self.url or f"sqlite:///{self.root / 'results.db'}"
+        if self.url:
+            return self.url
+        from sqlalchemy import URL
+
+        # A folder's name may hold what has a meaning in URLs.
+        return URL.create("sqlite", database=str(self.root / "results.db")).render_as_string()
 
     @property
     def prepared(self) -> Path:

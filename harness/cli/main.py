@@ -67,7 +67,10 @@ def main() -> None:
     try:
         app()
     except InputError as error:
-        stderr.print(f"[bold red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
+        from harness.store.privacy import without_secrets  # what a plug-in says may hold one
+
+        sentence = escape(without_secrets(str(error)))
+        stderr.print(f"[bold red]error:[/] {sentence}", highlight=False, soft_wrap=True)
         sys.exit(BAD_INPUT)
     except KeyboardInterrupt:
         stderr.print("interrupted")

@@ -12,6 +12,7 @@ from harness.scheduling.executor import Executor, Failure, Message
 from harness.scheduling.progress import Progress
 from harness.scheduling.trial_source import TrialResult, TrialSource
 from harness.store.artifacts import digest_of_file, folder_of
+from harness.store.privacy import without_secrets
 from harness.store.provenance import code_facts, plugin_facts
 from harness.store.schema import FINAL_STATES
 from harness.store.trials import LEASE_SECONDS, ArtifactRecord, Outcome, TrialRecord, TrialStore
@@ -221,7 +222,7 @@ class Driver:
         running.crashes += failure.kind == "crash"
         retry = failure.kind == "crash" and running.crashes <= MAX_CRASHES
         for planned in running.planned:
-            self.progress.failed(planned, failure.reason, retry)
+            self.progress.failed(planned, without_secrets(failure.reason), retry)
         if retry:
             self.executor.submit(self._job(running.planned[0]))
             return

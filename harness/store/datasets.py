@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import insert, select
 
+from harness.store.bulk import insert_rows
 from harness.store.database import Database
 from harness.store.rows import digest_of, insert_row
 from harness.store.schema import CaseRow, DatasetRow, PatientRow, SplitCaseRow, SplitRow
@@ -90,14 +91,7 @@ def register_splits(database: Database, fingerprint: str, splits: Iterable[Split
                 for part, names in record.sides.items()
                 for case in names
             ]
-            connection.execute(insert(SplitCaseRow), members)
-
-
-def find_split(
-    connection: Connection, dataset_id: int | None, canonical: Mapping[str, Any], seed: int, fold: int
-) -> int | None:
-    """Return the id of a registered division, or None."""
-    return connection.scalar(select(SplitRow.id).filter_by(**_identity(dataset_id, canonical, seed, fold)))
+            insert_rows(connection, SplitCaseRow, members)
 
 
 def _identity(dataset_id: int | None, canonical: Mapping[str, Any], seed: int, fold: int) -> dict[str, Any]:

@@ -39,6 +39,10 @@ _PORT_FIRST = frozenset({"http", "https", "ftp", "s3", "gs"})
 _IN_QUERY = re.compile(
     rf"(?P<head>(?<=[?&]){_KEY}(?:=|%3D))(?P<secret>\S+?)(?=&[\w.%-]+=|{_WORD_ENDS})", re.IGNORECASE
 )
+# The same in a text that is an URL and nothing else.
+_OPTION = re.compile(
+    rf"(?P<head>(?<=[?&]){_KEY}(?:=|%3D))(?P<secret>.+?)(?=&[\w.%-]+=|\Z)", re.IGNORECASE | re.DOTALL
+)
 _ASSIGNED = re.compile(
     rf"(?P<head>(?<![?&]){_KEY}(?:=|\s+=(?!=)|\s*%3D)\s*)"
     rf"(?P<secret>{_SHELL_WORD}|(?:\\.|\S)+?(?={_ARGUMENT_ENDS}))",
@@ -93,7 +97,7 @@ def read_url(text: str) -> URL:
             f"the database URL {shown_url(text)!r} cannot be read; expected for example "
             "sqlite:///lossbench-home/results.db; write @ : / % in a password as %40 %3A %2F %25"
         ) from None
-    if _is_torn(url):
+    if _is_torn(url, text):
         raise InputError(
             f"the database URL {shown_url(text)!r} holds @ more than once; write an @ that is part of a "
             "password, name or option as %40"
@@ -111,26 +115,33 @@ def shown_url(url: str | URL) -> str:
         parsed = make_url(url)
     except (ArgumentError, ValueError):
         return _masked_as_typed(str(url))
-    if isinstance(url, str) and (parsed.password is None or _is_torn(parsed)):
+    if isinstance(url, str) and (parsed.password is None or _is_torn(parsed, url)):
         return _masked_as_typed(url)
     query = {key: MASK if _SECRET_KEY.fullmatch(key) else value for key, value in parsed.query.items()}
     shown = parsed.set(query=query).render_as_string(hide_password=True)
     return without_secrets(shown.replace("=%2A%2A%2A", f"={MASK}"))
 
 
-def _is_torn(url: URL) -> bool:
-    """Whether the parser may have taken a piece of the password for host, database or option."""
+def _is_torn(url: URL, text: str) -> bool:
+    """Whether the parser may have taken a piece of a secret for host, database or option."""
+    option = _OPTION.search(text)
+    after = text[option.start() :] if option else ""
     rest = f"{url.host}{url.database}{''.join(map(str, url.query.values()))}"
-    return url.password is not None and "@" in rest
+    return url.password is not None and "@" in rest + after
 
 
 def _masked_as_typed(url: str) -> str:
-    """Mask from the user's colon to the last @ of all; an URL is one word, blanks included."""
+    """Mask from the user's colon to the last @ of all; an URL is one word, blanks included.
+
+    With an @ behind a secret option, too, nobody can tell where which secret ends: the rest is cut off.
+    """
     head, found, rest = url.partition("://")
-    user, colon, _ = rest.partition(":")
+    option = _OPTION.search(rest)
+    before, after = (rest[: option.start()], rest[option.start() :]) if option else (rest, "")
+    user, colon, _ = before.partition(":")
     if found and colon and "@" in rest[len(user) :]:
-        url = f"{head}://{user}:{MASK}@{rest.rpartition('@')[2]}"
-    return without_secrets(url)
+        url = f"{head}://{user}:{MASK}" + ("" if "@" in after else f"@{rest.rpartition('@')[2]}")
+    return without_secrets(_OPTION.sub(_masked, url))
 
 
 def without_paths(text: str) -> str:

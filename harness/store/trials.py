@@ -13,16 +13,15 @@ from sqlalchemy import Connection, Select, and_, delete, insert, select, update
 
 from harness.store.bulk import insert_columns
 from harness.store.database import Database
-from harness.store.datasets import find_split
 from harness.store.ownership import lease_is_over
 from harness.store.privacy import document_without_paths, shareable
-from harness.store.rows import digest_of, insert_row, upsert_row
+from harness.store.registration import put_in_study, trial_ids
+from harness.store.rows import digest_of, upsert_row
 from harness.store.schema import (
     EXTERNAL,
     FINAL_STATES,
     ArtifactRow,
     CaseRow,
-    DatasetRow,
     EnvironmentRow,
     EpochRow,
     EpochScoreRow,
@@ -151,13 +150,8 @@ class TrialStore:
                     StudyTrialRow.trial_id.in_(_trials_of(only)),
                 )
                 connection.execute(stale.values(current=False))
-            for record in trials:
-                trial_id = self._trial_id(connection, record)
-                place = {"study_id": study_id, "trial_id": trial_id, "label": record.label}
-                values = {"dataset": record.dataset, "current": True}
-                found = connection.execute(update(StudyTrialRow).filter_by(**place).values(**values))
-                if found.rowcount == 0:
-                    connection.execute(insert(StudyTrialRow).values(**place, **values))
+            records = list(trials)
+            put_in_study(connection, study_id, records, trial_ids(connection, records))
 
     def result(self, key: str) -> tuple[str, float | None]:
         """Return the state of a registered trial and its best validation DSC, if it has one."""
@@ -286,37 +280,6 @@ class TrialStore:
                 )
             )
             return True
-
-    def _trial_id(self, connection: Connection, record: TrialRecord) -> int:
-        known = connection.scalar(select(TrialRow.id).where(TrialRow.key == record.key))
-        if known is not None:
-            return known
-        dataset_id = connection.scalar(
-            select(DatasetRow.id).where(DatasetRow.fingerprint == record.fingerprint)
-        )
-        loss = {"expression": record.loss_expression, "family": record.loss_family}
-        loss_id = upsert_row(
-            connection,
-            LossRow,
-            {"digest": digest_of(record.loss_canonical)},
-            {**loss, "canonical": dict(record.loss_canonical)},
-        )
-        return insert_row(
-            connection,
-            TrialRow,
-            key=record.key,
-            dataset_id=dataset_id,
-            split_id=find_split(
-                connection, dataset_id, record.canonical.get("split", {}), record.seed, record.fold
-            ),
-            loss_id=loss_id,
-            seed=record.seed,
-            fold=record.fold,
-            purpose=record.purpose,
-            canonical=dict(record.canonical),
-            state="waiting",
-            attempts=0,
-        )
 
 
 def _trials_of(only: Selection) -> Select[int]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from reports.escape import printable
 from reports.figures.save import SavedFigure
 from reports.figures.style import FAMILY_COLOURS, OTHER_COLOUR
 from reports.methods import methods
@@ -66,7 +67,7 @@ def render_page(
     )
     environments, mixed = content.environments(results)
     shown = [_ShownTable(table, [_download(path) for path in paths.values()]) for table, paths in tables]
-    return environment.get_template("report.html.jinja").render(
+    page = environment.get_template("report.html.jinja").render(
         results=results,
         banners=content.banners(results),
         tables=shown,
@@ -84,6 +85,7 @@ def render_page(
         style=Markup((_HERE / "report.css").read_text(encoding="utf-8")),
         script=Markup((_HERE / "report.js").read_text(encoding="utf-8")),
     )
+    return printable(page)
 
 
 def _figure(saved: SavedFigure) -> _ShownFigure:

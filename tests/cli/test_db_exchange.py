@@ -1,6 +1,9 @@
 """``lossbench db merge``, ``export`` and ``import`` as two labs use them."""
 
 import json
+import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -66,9 +69,49 @@ def test_an_export_travels_to_a_new_home(labs: Path, tmp_path: Path) -> None:
     assert "is there and not empty" in again.stderr
 
 
+def test_an_older_database_is_to_be_upgraded_first(labs: Path, tmp_path: Path) -> None:
+    shutil.copytree(labs / "lab0", tmp_path / "old")
+    with closing(sqlite3.connect(tmp_path / "old" / "results.db")) as connection:
+        connection.execute("UPDATE lossbench_version SET version_num = '0003'")
+        connection.commit()
+    done = lossbench("db", "merge", "old", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "has the older version 0003" in done.stderr
+    assert "lossbench db upgrade" in done.stderr
+    assert not (tmp_path / "lossbench-home").exists()
+
+
+def test_a_file_with_an_odd_name_comes_in_and_its_files_are_missed(labs: Path, tmp_path: Path) -> None:
+    name = "a%20b?c#d [red] é.db"
+    shutil.copy(labs / "lab0" / "results.db", tmp_path / name)
+    done = lossbench("db", "merge", name, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[0] == name
+    assert "the trials' files stay there; merge the home folder to copy them" in done.stderr
+    both = lossbench("db", "merge", labs / "lab0", cwd=tmp_path)
+    assert "4 copied" in both.stdout
+    assert lossbench("db", "check", "--files", cwd=tmp_path).returncode == 0
+
+
+def test_a_conflict_is_told_and_gives_exit_code_1(labs: Path, tmp_path: Path) -> None:
+    for lab in ("ours", "theirs"):
+        shutil.copytree(labs / "lab0", tmp_path / lab)
+    with closing(sqlite3.connect(tmp_path / "theirs" / "results.db")) as connection:
+        connection.execute("UPDATE epoch SET train_loss = train_loss + 1")  # not compared
+        where = "metric_id = (SELECT id FROM metric WHERE name = 'dsc') AND checkpoint = 'best'"
+        connection.execute(f"UPDATE score SET imputed = imputed + 0.5 WHERE {where} AND trial_id = 1")
+        connection.commit()
+    done = lossbench("db", "merge", "theirs", "--home", "ours", "--dry-run", cwd=tmp_path)
+    assert done.returncode == 1
+    [conflict] = [line for line in done.stdout.splitlines() if "conflict:" in line]
+    assert "scores differ, most in 'dsc': by 0.5; not expected, for both have the numerics class" in conflict
+
+
 def test_bad_input_is_one_sentence_and_leaves_nothing(labs: Path, tmp_path: Path) -> None:
     for arguments, sentence in {
         ("merge", "nowhere.db"): "'nowhere.db' is not there; give a .db file, a home folder, or an URL",
+        ("merge", "."): "'.' holds no results.db; give a .db file, a home folder, or an URL",
+        ("merge", "postgresql://me:secret@127.0.0.1:1/x"): "'postgresql://me:***@127.0.0.1:1/x'",
         ("import", "."): "give a folder that 'lossbench db export' wrote",
         ("export", "out"): "run a study first",
     }.items():
@@ -76,4 +119,5 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(labs: Path, tmp_path: Path
         assert done.returncode == 2
         assert sentence in done.stderr
         assert "Traceback" not in done.stderr
+        assert "secret" not in done.stdout + done.stderr
     assert list(tmp_path.iterdir()) == []

@@ -52,8 +52,8 @@ class Lab:
         records = [self._record(label, seed) for label in ("CE", HOSTILE) for seed in self.seeds]
         study = store.register_study("s", "A study", self.resolved)
         store.register_trials(study, records)
-        for number, record in enumerate(records):
-            self._finish(store, record, number)
+        for record in records:
+            self._finish(store, record)
         return [record.key for record in records]
 
     def _record(self, label: str, seed: int) -> TrialRecord:
@@ -73,7 +73,7 @@ class Lab:
             canonical,
         )
 
-    def _finish(self, store: TrialStore, record: TrialRecord, number: int) -> None:
+    def _finish(self, store: TrialStore, record: TrialRecord) -> None:
         if self.state == "waiting":
             return
         store.claim(record.key)
@@ -81,7 +81,7 @@ class Lab:
             store.fail(record.key, "out of memory", "Traceback")
         if self.state != "done":
             return
-        value = 0.1 * number + 0.01 * record.seed + self.shift
+        value = 0.2 * (record.label == HOSTILE) + 0.01 * record.seed + self.shift
         places = [
             {"case": f"{HOSTILE}p2", "metric": metric, "class_index": 1, "checkpoint": checkpoint}
             for metric in self.metrics

@@ -13,11 +13,13 @@ import pytest
 
 from harness.errors import InputError
 from harness.store.database import Database, open_database
-from harness.store.exchange.exporting import export
+from harness.store.exchange.exporting import FRAMES, export
 from harness.store.exchange.importing import loaded
 from harness.store.exchange.merging import merge
 from harness.store.exchange.names import file_name
 from harness.store.integrity import faults
+from harness.store.trials import TrialStore
+from tests.store import made_up
 from tests.store.labs import HOSTILE, Lab, all_scores, study_frames
 
 FORMATS = ("parquet", "csv")
@@ -56,9 +58,21 @@ def test_an_export_comes_back_to_a_server(database: Database, tmp_path: Path) ->
     source.close()
 
 
-def test_one_study_takes_only_what_it_needs(database: Database, empty: Database, tmp_path: Path) -> None:
-    from harness.store.trials import TrialStore
+@pytest.mark.full
+@pytest.mark.parametrize("file_format", FORMATS)
+def test_a_whole_study_comes_back_whole(
+    file_format: str, database: Database, empty: Database, tmp_path: Path
+) -> None:
+    made_up.fill(database, tmp_path, seeds=2)
+    export(database, tmp_path / "out", file_format=file_format)
+    with loaded(tmp_path / "out") as other:
+        assert merge(empty, other).conflicts == ()
+    for name in ("scores", "curves", "class_curves", "trials", "cases", "metrics"):
+        frame = FRAMES[name]
+        pd.testing.assert_frame_equal(frame(empty, made_up.STUDY), frame(database, made_up.STUDY), obj=name)
 
+
+def test_one_study_takes_only_what_it_needs(database: Database, empty: Database, tmp_path: Path) -> None:
     Lab().fill(database)
     TrialStore(database, "x").register_study("unrelated", "", {})
     manifest = export(database, tmp_path / "out", ["s"])
@@ -93,7 +107,7 @@ def test_challenger_files_have_a_value_for_every_algorithm_and_case(
         rows = list(csv.DictReader(stream))
     assert list(rows[0]) == ["task", "case", "alg_name", "value"]
     assert {row["alg_name"]: float(row["value"]) for row in rows} == pytest.approx(
-        {"CE": 0.055, HOSTILE: 0.255}  # means over seeds
+        {"CE": 0.005, HOSTILE: 0.205}  # means over seeds
     )
     assert {row["task"] for row in rows} == {"set: white <matter>"}
     [dsc] = [file for file in manifest.files if file.holds == "challengeR" and file.name == "dsc"]
@@ -110,6 +124,46 @@ def test_an_algorithm_that_lacks_cases_is_left_out_and_named(database: Database,
         "CE": "no test scores",
         HOSTILE: "",
     }
+
+
+def test_a_metric_that_only_some_losses_have_leaves_the_others_in_the_rest(
+    database: Database, tmp_path: Path
+) -> None:
+    keys = Lab().fill(database)
+    with database.write() as connection:
+        place = (
+            f"trial_id = (SELECT id FROM trial WHERE key = '{keys[0]}') AND "
+            "metric_id = (SELECT id FROM metric WHERE name = 'hd')"
+        )
+        connection.exec_driver_sql(f"DELETE FROM score WHERE {place}")
+    manifest = export(database, tmp_path / "out")
+    found = {
+        file.name: set(pd.read_csv(tmp_path / "out" / file.path)["alg_name"])
+        for file in manifest.files
+        if file.holds == "challengeR"
+    }
+    assert found == {"dsc": {"CE", HOSTILE}, "hd": {HOSTILE}}
+    assert {each.algorithm: each.left_out for each in manifest.algorithms} == {
+        "CE": "not every patient has hd",
+        HOSTILE: "",
+    }
+
+
+def test_names_of_studies_make_no_file_elsewhere_and_come_back(
+    database: Database, empty: Database, tmp_path: Path
+) -> None:
+    names = [HOSTILE, "../../outside", "/outside", "S", "CON", "."]
+    Lab().fill(database)
+    for name in names:
+        TrialStore(database, "x").register_study(name, HOSTILE, {"text": HOSTILE})
+    manifest = export(database, tmp_path / "below" / "out", file_format="csv")
+    assert [path.name for path in (tmp_path / "below").iterdir()] == ["out"]
+    assert len({study.folder.lower() for study in manifest.studies}) == len(names) + 1
+    with loaded(tmp_path / "below" / "out") as other:
+        merge(empty, other)
+    with empty.read() as connection:
+        found = connection.exec_driver_sql("SELECT name FROM study").scalars().all()
+    assert set(found) == {"s", *names}
 
 
 def test_the_manifest_tells_rows_columns_and_sha256(database: Database, tmp_path: Path) -> None:
@@ -147,9 +201,11 @@ def test_a_newer_export_and_another_folder_are_refused(database: Database, tmp_p
     Lab().fill(database)
     export(database, tmp_path / "out")
     path = tmp_path / "out" / "manifest.json"
-    path.write_text(path.read_text().replace('"schema_version": "0004"', '"schema_version": "0999"'))
-    with pytest.raises(InputError, match="0999"), loaded(tmp_path / "out"):
-        pass
+    manifest = path.read_text()
+    for version, sentence in (("0999", "version 0999 .* newer lossbench"), ("0003", "exported version 0003")):
+        path.write_text(manifest.replace('"schema_version": "0004"', f'"schema_version": "{version}"'))
+        with pytest.raises(InputError, match=sentence), loaded(tmp_path / "out"):
+            pass
     with pytest.raises(InputError, match="give a folder that 'lossbench db export' wrote"), loaded(tmp_path):
         pass
 
@@ -163,6 +219,22 @@ def test_a_folder_that_is_not_empty_stays_as_it_is(database: Database, tmp_path:
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["mine"]
 
 
+def test_an_empty_folder_is_filled_where_it_is(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Lab().fill(database)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "link").symlink_to("elsewhere")  # for example to a mounted disk
+    export(database, tmp_path / "link")
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    export(database, Path())
+    for folder in ("elsewhere", "here"):
+        assert {path.name for path in (tmp_path / folder).iterdir()} == {"manifest.json", "tables", "studies"}
+        with loaded(tmp_path / folder) as other:
+            assert all_scores(other) == all_scores(database)
+
+
 def test_an_export_that_breaks_leaves_no_folder(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -173,9 +245,10 @@ def test_an_export_that_breaks_leaves_no_folder(
 
     monkeypatch.setattr("harness.store.exchange.exporting.write_manifest", break_down)
     (tmp_path / "below").mkdir()
-    with pytest.raises(InputError, match="No space left on device"):
-        export(database, tmp_path / "below" / "out")
-    assert list((tmp_path / "below").iterdir()) == []
+    for folder in (tmp_path / "below" / "out", tmp_path / "below"):
+        with pytest.raises(InputError, match="No space left on device"):
+            export(database, folder)
+        assert list((tmp_path / "below").iterdir()) == []
 
 
 def test_nothing_in_an_export_names_a_machine_a_person_or_a_folder(

@@ -1,19 +1,22 @@
 """Merging the databases of two labs: complete, idempotent, honest about conflicts."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, select
 
 from harness.errors import InputError
 from harness.store import frames
+from harness.store.bulk import insert_rows
 from harness.store.database import Database, open_database
 from harness.store.exchange import merging
 from harness.store.exchange.artifact_files import copy_artifacts
 from harness.store.exchange.merging import merge
 from harness.store.integrity import faults
+from harness.store.schema import LookRow, StudyRow
 from tests.store.labs import HOSTILE, Lab, all_scores, states, study_frames
 
 
@@ -54,6 +57,20 @@ def test_results_come_back_from_the_other_engine_unchanged(database: Database, o
         assert connection.exec_driver_sql("SELECT count(*) FROM trial WHERE run_id IS NULL").scalar() == 0
 
 
+def test_looks_at_test_scores_come_along(database: Database, other: Database) -> None:
+    for lab, digests in ((database, "ab"), (other, "bc")):
+        Lab().fill(lab)
+        with lab.write() as connection:
+            study = connection.scalar(select(StudyRow.id))
+            looks = [
+                {"study_id": study, "digest": digest * 64, "at": datetime.now(UTC), "complete": True}
+                for digest in digests
+            ]
+            insert_rows(connection, LookRow, looks)
+    assert merge(database, other).added == {"run": 1, "look": 1}
+    assert len(frames.looks(database, "s")) == 3
+
+
 def test_seeds_of_two_labs_add_up_whichever_merges_first(database: Database, other: Database) -> None:
     Lab(seeds=(0,)).fill(database)
     Lab(seeds=(1,)).fill(other)
@@ -65,6 +82,22 @@ def test_seeds_of_two_labs_add_up_whichever_merges_first(database: Database, oth
     assert all_scores(other) == united
     assert sorted(frames.scores(database, "s")["seed"].unique()) == [0, 1]
     assert set(frames.scores(database, "s")["label"]) == {"CE", HOSTILE}
+
+
+def test_two_labs_end_with_the_same_scores_whoever_takes_the_others(
+    database: Database, other: Database, tmp_path: Path
+) -> None:
+    copies = [open_database(f"sqlite:///{tmp_path / name}.db", create=True) for name in ("a", "b")]
+    for here, there in ((database, other), (copies[0], copies[1])):
+        Lab(seeds=(0, 1), metrics=("dsc",)).fill(here)
+        Lab(seeds=(1, 2), metrics=("dsc", "hd")).fill(there)
+    assert merge(database, other).conflicts == ()
+    assert merge(copies[1], copies[0]).conflicts == ()
+    assert all_scores(database) == all_scores(copies[1])
+    assert len(all_scores(database)) == 2 * 2 * (1 + 2 + 2)  # losses, checkpoints, metrics of each seed
+    assert faults(database) == faults(copies[1]) == []
+    for copy in copies:
+        copy.close()
 
 
 @pytest.mark.parametrize("state", ["waiting", "failed"])
@@ -142,6 +175,23 @@ def test_another_text_of_a_study_stays_beside_ours(database: Database, other: Da
     assert len(states(database)) == 4
 
 
+def test_parts_of_a_study_are_one_text(database: Database, other: Database) -> None:
+    text = {"study": "s", "seeds": 3}
+    Lab(seeds=(0,), resolved=text | {"only": {"seeds": [0], "folds": None}}).fill(database)
+    Lab(seeds=(1,), resolved=text | {"only": {"seeds": [1], "folds": None}}).fill(other)
+    assert merge(database, other).conflicts == ()
+    assert frames.study_document(database, "s").resolved["only"] == {"seeds": [0, 1], "folds": None}
+    assert not merge(database, other).changed
+
+
+def test_a_whole_study_stays_whole_when_a_part_comes_in(database: Database, other: Database) -> None:
+    text = {"study": "s", "seeds": 2}
+    Lab(seeds=(0,), resolved=text).fill(database)
+    Lab(seeds=(1,), resolved=text | {"only": {"seeds": [1], "folds": None}}).fill(other)
+    assert merge(database, other).conflicts == ()
+    assert frames.study_document(database, "s").resolved == text
+
+
 def test_a_place_that_another_trial_of_ours_fills_stays_ours(database: Database, other: Database) -> None:
     Lab().fill(database)
     Lab(loss="dice").fill(other)
@@ -202,6 +252,17 @@ def test_a_merge_that_breaks_leaves_nothing(
     assert all_scores(database) == set()
     with database.read() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM dataset").scalar() == 0
+
+
+def test_a_row_that_ours_refuses_stops_the_whole_merge(database: Database, other: Database) -> None:
+    Lab().fill(other)
+    with other.engine.connect() as connection:  # as no program of ours could have written it
+        connection.exec_driver_sql("PRAGMA ignore_check_constraints = 1")
+        connection.exec_driver_sql("UPDATE score SET part = 'trial' WHERE imputed > 0.1")
+        connection.commit()
+    with pytest.raises(InputError, match=r"nothing was merged, .*ck_score_part"):
+        merge(database, other)
+    assert states(database) == {}
 
 
 def test_a_database_is_not_merged_with_itself(database: Database) -> None:

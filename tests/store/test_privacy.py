@@ -129,6 +129,22 @@ def test_the_shown_url_of_a_database_holds_no_password_however_it_is_written(sec
     assert shown_url(URL.create("postgresql", "jane", secret, "db.org", database="wmh")) == shown
 
 
+@given(TYPED)
+def test_the_shown_url_holds_no_secret_option_however_it_is_written(secret: str) -> None:
+    assume("&" not in secret)
+    inside = f"Gehe{secret}im"
+    for url in (
+        "postgresql://jane@db.org:5432/wmh?password=",
+        "postgresql://db.org/wmh?sslpassword=",
+        "postgresql://jane:one@db.org/wmh?password=",
+    ):
+        for typed in (inside, f"Gehe {inside}"):
+            shown = shown_url(url + typed)
+            assert "Gehe" not in shown
+            assert "im" not in shown
+            assert "one" not in shown
+
+
 def test_the_shown_url_hides_secret_options_and_keeps_the_others() -> None:
     url = "postgresql://db.org/wmh?password=a%26b&sslmode=require&sslpassword=c"
     assert shown_url(url) == "postgresql://db.org/wmh?password=***&sslmode=require&sslpassword=***"

@@ -5,6 +5,7 @@ patient are not independent; an algorithm is a loss. A value is the mean over se
 imputed test score at the best checkpoint.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -65,14 +66,16 @@ def algorithms(study: str, scores: pd.DataFrame, trials: pd.DataFrame) -> list[A
     """
     test = _tested(scores)
     seeds = test.groupby(_CELL)["seed"].nunique()
-    kept = set(_complete(test)[_CELL].drop_duplicates().itertuples(index=False, name=None))
+    measured = _metrics_by(["dataset"], test)
+    kept = _metrics_by(_CELL, _complete(test))
     own = trials[trials["purpose"] == "study"]
     diverged = own[own["state"] == "diverged"].groupby(_CELL).size()
     found = []
     for dataset, label in sorted(set(own[_CELL].itertuples(index=False, name=None))):
         cell = (dataset, label)
         scored = int(seeds.get(cell, 0))
-        reason = "" if cell in kept else "not all patients have test scores" if scored else "no test scores"
+        lacking = sorted(measured.get((dataset,), set()) - kept.get(cell, set()))
+        reason = f"not every patient has {', '.join(lacking)}" if scored and lacking else ""
         found.append(
             Algorithm(
                 study=study,
@@ -80,7 +83,7 @@ def algorithms(study: str, scores: pd.DataFrame, trials: pd.DataFrame) -> list[A
                 algorithm=label,
                 seeds=scored,
                 diverged=int(diverged.get(cell, 0)),
-                left_out=reason,
+                left_out=reason if scored else "no test scores",
             )
         )
     return found
@@ -93,10 +96,18 @@ def _tested(scores: pd.DataFrame) -> pd.DataFrame:
     return rows.astype(dict.fromkeys(texts, str))
 
 
+def _metrics_by(names: list[str], test: pd.DataFrame) -> dict[tuple[str, ...], set[str]]:
+    found: dict[tuple[str, ...], set[str]] = defaultdict(set)
+    for *key, metric in test[[*names, "metric"]].drop_duplicates().itertuples(index=False, name=None):
+        found[tuple(key)].add(metric)
+    return found
+
+
 def _complete(test: pd.DataFrame) -> pd.DataFrame:
-    """Leave out the algorithms that lack a value of a dataset which another algorithm has."""
-    value = ["metric", "class_name", "patient"]
-    wanted = test.drop_duplicates(["dataset", *value]).groupby("dataset").size()
-    has = test.drop_duplicates([*_CELL, *value]).groupby(_CELL).size()
-    complete: list[Any] = [cell for cell, count in has.items() if count == wanted[cell[0]]]  # type: ignore[index]
-    return test[pd.MultiIndex.from_frame(test[_CELL]).isin(complete)] if complete else test[:0]
+    """Leave an algorithm out of a metric on a dataset if it lacks a value that another algorithm has."""
+    everywhere, cell = ["metric", "dataset"], ["metric", *_CELL]
+    value = ["class_name", "patient"]
+    wanted = test.drop_duplicates([*everywhere, *value]).groupby(everywhere).size()
+    has = test.drop_duplicates([*cell, *value]).groupby(cell).size()
+    complete: list[Any] = [found for found, count in has.items() if count == wanted[found[:2]]]  # type: ignore[index]
+    return test[pd.MultiIndex.from_frame(test[cell]).isin(complete)] if complete else test[:0]

@@ -52,7 +52,7 @@ class Algorithm(StrictModel):
         algorithm: Label of the loss.
         seeds: Seeds whose test scores were averaged.
         diverged: Trials that diverged and have no scores.
-        left_out: Why it is not in the files; empty if it is.
+        left_out: Why it is not in some or all of the files; empty if it is in all.
     """
 
     study: str

@@ -11,7 +11,7 @@ from sqlalchemy.engine import make_url
 
 from harness.bench.private_postgres import private_postgres
 
-URL_VARIABLE = "LOSSBENCH_TEST_POSTGRESQL"
+URL_VARIABLE = "LOSSBENCH_POSTGRESQL_SERVER"
 """URL of a server in which databases may be made and dropped; those that are there are not touched."""
 
 
@@ -28,7 +28,7 @@ class Server:
     @contextmanager
     def fresh(self) -> Iterator[str]:
         """Give the URL of a new database; it is dropped at the end, whoever is still connected."""
-        name = f"lossbench_test_{uuid4().hex[:12]}"
+        name = f"lossbench_{uuid4().hex[:12]}"
         self._command(f'CREATE DATABASE "{name}" TEMPLATE template0')
         try:
             yield self._url.set(database=name).render_as_string(hide_password=False)

@@ -1,27 +1,22 @@
 """The benchmark of the results database."""
 
 import importlib.util
-import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from sqlalchemy import create_engine, make_url
-
 from harness.bench.base import BENCHMARKS, Benchmark, BenchOptions, Row
 from harness.bench.clocks import Clock, CpuClock, Times, Work
 from harness.bench.made_up_results import MadeUpResults, write_trials
 from harness.bench.measure import Comparison, Settings, compare
-from harness.bench.private_postgres import NoPostgresError, private_postgres
+from harness.bench.postgresql_server import postgresql_server
+from harness.bench.private_postgres import NoPostgresError
 from harness.bench.store_runs import ReadScores, WrittenTrials, bytes_per_score, fresh_file
 from harness.store.database import Database, open_database
 
 ORM, EXECUTEMANY, READ_SQL, SQL, DUCKDB = "ORM", "executemany", "read_sql", "SQL", "DuckDB"
-
-URL_VARIABLE = "LOSSBENCH_BENCH_POSTGRESQL"
-"""URL of an empty PostgreSQL database to measure in; a private server is started if absent."""
 
 MOST_ROUNDS = 3
 """Of reading: a sample takes many seconds."""
@@ -139,19 +134,8 @@ def _folder() -> Iterator[Path]:
 
 @contextmanager
 def _fresh_server() -> Iterator[Database]:
-    """Give an empty database on a server: the environment's, else a private one."""
-    given = os.environ.get(URL_VARIABLE)
-    if given:
-        database = open_database(given, create=True)
-        yield database
-        database.close()
-        return
-    with private_postgres() as server:
-        engine = create_engine(make_url(server.url()), isolation_level="AUTOCOMMIT")
-        with engine.connect() as connection:
-            connection.exec_driver_sql("CREATE DATABASE bench")
-        engine.dispose()
-        url = make_url(server.url()).set(database="bench").render_as_string(hide_password=False)
+    """Give an empty database on a server."""
+    with postgresql_server() as server, server.fresh() as url:
         database = open_database(url, create=True)
         try:
             yield database

@@ -86,7 +86,7 @@ class WrittenTrials:
     def _next(self) -> tuple[int, str]:
         if not self._waiting:
             self._make_trials()
-        return self._waiting.pop()
+        return self._waiting.pop(0)
 
     def _make_trials(self) -> None:
         """Add many waiting trials at once."""
@@ -102,7 +102,11 @@ class WrittenTrials:
                 for seed in (next(self._seeds) for _ in range(_SPARE))
             ]
             insert_rows(connection, TrialRow, rows)
-            waiting = select(TrialRow.id, TrialRow.key).where(TrialRow.state == "waiting", TrialRow.seed > 0)
+            waiting = (
+                select(TrialRow.id, TrialRow.key)
+                .where(TrialRow.state == "waiting", TrialRow.seed > 0)
+                .order_by(TrialRow.id)
+            )
             self._waiting = [(row.id, row.key) for row in connection.execute(waiting)]
 
     def _finish(self, connection: Connection, trial: int) -> None:

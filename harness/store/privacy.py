@@ -124,10 +124,10 @@ def shown_url(url: str | URL) -> str:
 
 def _is_torn(url: URL, text: str) -> bool:
     """Whether the parser may have taken a piece of a secret for host, database or option."""
-    option = _OPTION.search(text)
-    after = text[option.start() :] if option else ""
-    rest = f"{url.host}{url.database}{''.join(map(str, url.query.values()))}"
-    return url.password is not None and "@" in rest + after
+    secrets = text.partition("://")[2].partition(":")[2]
+    option = _OPTION.search(secrets)
+    in_option = option is not None and "@" in secrets[option.start() :]
+    return url.password is not None and (secrets.count("@") > 1 or in_option)
 
 
 def _masked_as_typed(url: str) -> str:

@@ -51,8 +51,7 @@ def test_without_a_server_or_duckdb_the_row_says_so(monkeypatch):
     def missing(*_):
         raise NoPostgresError("no PostgreSQL programs were found")
 
-    monkeypatch.setattr("harness.bench.store.private_postgres", missing)
-    monkeypatch.delenv("LOSSBENCH_BENCH_POSTGRESQL", raising=False)
+    monkeypatch.setattr("harness.bench.store.postgresql_server", missing)
     assert measured("write postgresql").error == "not available: no PostgreSQL programs were found"
 
 

@@ -68,9 +68,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory, secret_url: str) -> Path:
     root = tmp_path_factory.mktemp("secrets")
     write_discs(root / "discs")
     (root / "discs.yaml").write_text(MANIFEST)
-    losses = "losses:\n  - {label: Telltale, loss: 'telltale:Telltale'}\n"
-    text = STUDY.format(manifest="discs.yaml").replace("losses:\n", losses).replace("epochs: 2", "epochs: 1")
-    (root / "tiny.yaml").write_text(text.replace("seeds: 2", "seeds: 1"))
+    text = (
+        STUDY.format(manifest="discs.yaml").replace("epochs: 2", "epochs: 1").replace("seeds: 2", "seeds: 1")
+    )
+    losses = "losses: [{label: CE, loss: ce}, {label: Telltale, loss: 'telltale:Telltale'}]\n"
+    (root / "tiny.yaml").write_text(text[: text.index("losses:")] + losses)
     (root / "telltale.py").write_text(PLUGIN)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(root))
@@ -109,14 +111,10 @@ def test_no_file_of_home_or_report_holds_the_password(folder: Path) -> None:
 
 
 COMMANDS = [
-    ("status",),
     ("status", "--json"),
-    ("db", "info"),
     ("db", "info", "--json"),
     ("db", "query", "select key, reason, traceback from trial", "--format", "json"),
     ("db", "query", "select command, resolved from run", "--format", "csv"),
-    ("db", "check"),
-    ("predict", "--list"),
 ]
 
 
@@ -131,10 +129,9 @@ def test_trace_of_a_failed_trial_shows_why_and_no_password(environment: Path) ->
     sql = "select key from trial where state = 'failed'"
     asked = lossbench("db", "query", sql, "--format", "json", cwd=environment)
     [row] = json.loads(asked.stdout)
-    for arguments in (("trace",), ("trace", "--json"), ("rerun",)):
-        done = lossbench("db", arguments[0], row["key"], *arguments[1:], cwd=environment)
-        assert_hidden(done.stdout + done.stderr)
-    assert "lossbench run" in lossbench("db", "trace", row["key"], cwd=environment).stdout
+    done = lossbench("db", "trace", row["key"], cwd=environment)
+    assert "lossbench run" in done.stdout
+    assert_hidden(done.stdout + done.stderr)
 
 
 @pytest.mark.usefixtures("client_programs")

@@ -151,7 +151,7 @@ def test_the_shown_url_hides_secret_options_and_keeps_the_others() -> None:
     assert shown_url("sqlite:///home/100%_#;.db") == "sqlite:///home/100%_#;.db"
 
 
-@pytest.mark.parametrize("password", ["p@ss:w/rd%", "a@b", "x@y:1/z", "@"])
+@pytest.mark.parametrize("password", ["p@ss:w/rd%", "a@b", "x@y:1/z", "@", "a@b?"])
 def test_a_password_whose_end_is_unclear_is_refused_without_showing_a_piece_of_it(password: str) -> None:
     with pytest.raises(InputError, match="%40") as refusal:
         read_url(f"postgresql://jane:{password}@db.org/wmh")

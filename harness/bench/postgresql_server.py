@@ -26,10 +26,14 @@ class Server:
         self._url = make_url(url).set(drivername="postgresql+psycopg")
 
     @contextmanager
-    def fresh(self) -> Iterator[str]:
-        """Give the URL of a new database; it is dropped at the end, whoever is still connected."""
+    def fresh(self, template: str = "template0") -> Iterator[str]:
+        """Give the URL of a new database; it is dropped at the end, whoever is still connected.
+
+        Args:
+            template: Name of the database that it is a copy of; nobody may be connected to that one.
+        """
         name = f"lossbench_{uuid4().hex[:12]}"
-        self._command(f'CREATE DATABASE "{name}" TEMPLATE template0')
+        self._command(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
         try:
             yield self._url.set(database=name).render_as_string(hide_password=False)
         finally:

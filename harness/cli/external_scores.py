@@ -13,7 +13,7 @@ from harness.store.external import ExternalScores, StoredScores, store_external
 from harness.store.provenance import code_facts, command_line
 from harness.training.hardware import hardware_facts
 
-_STUDY_NAME = r"[A-Za-z0-9_.+-]+"
+_STUDY_NAME = r"[A-Za-z0-9_+][A-Za-z0-9_.+-]*"
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,10 @@ class Destination:
                 raise InputError(f"{option} is for the database; give --study too, or leave it out")
             return None
         if not re.fullmatch(_STUDY_NAME, study):
-            raise InputError(f"--study {study!r}: letters, digits and _ . + - make a name; choose such a one")
+            raise InputError(
+                f"--study {study!r}: letters, digits and _ . + - make a name, . and - not in the first place; "
+                "choose such a one"
+            )
         if not label or not label.strip():
             raise InputError("--study needs --label, the name of the network in tables, such as 'nnU-Net'")
         return cls(study, label.strip(), seed, dataset)

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from harness.errors import InputError
+
 HomeOption = Annotated[
     Path,
     typer.Option("--home", envvar="LOSSBENCH_HOME", help="Folder for results, caches and reports."),
@@ -66,5 +68,13 @@ class Home:
         return self.root / "backups"
 
     def report(self, study: str) -> Path:
-        """Folder of a study's report."""
+        """Folder of a study's report.
+
+        Raises:
+            InputError: if the name leads elsewhere, as one in somebody else's database may.
+        """
+        from harness.store.artifacts import is_folder_name
+
+        if not is_folder_name(study):
+            raise InputError(f"study {study!r}: no folder can have this name; give --out")
         return self.root / "reports" / study

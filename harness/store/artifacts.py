@@ -3,7 +3,7 @@
 import hashlib
 import shutil
 from collections.abc import Iterable
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Literal
 
 from sqlalchemy import select
@@ -18,6 +18,11 @@ FileState = Literal["intact", "missing", "changed"]
 def folder_of(key: str) -> str:
     """Return the name of a trial's folder."""
     return key[:16]
+
+
+def is_folder_name(name: str) -> bool:
+    """Whether a name, put behind a folder, leads to something in that folder and nowhere else."""
+    return PurePath(name).name == name and name not in {"", ".."}
 
 
 def digest_of_file(path: Path) -> str:
@@ -54,9 +59,10 @@ def wrong_files(database: Database, root: Path) -> list[str]:
 def delete_files(root: Path, keys: Iterable[str]) -> list[Path]:
     """Delete the folders of trials and return those that could not be deleted."""
     left = []
-    for key in keys:
-        folder = root / folder_of(key)
-        if folder.is_dir():
+    for name in map(folder_of, keys):
+        folder = root / name
+        # In a database from elsewhere a key may be a path; no folder of ours is called so.
+        if is_folder_name(name) and folder.is_dir():
             shutil.rmtree(folder, ignore_errors=True)
             if folder.exists():
                 left.append(folder)

@@ -209,7 +209,7 @@ class Study(StrictModel):
     ``only`` restricts what is trained now, not what the study asks.
     """
 
-    study: str = Field(pattern=r"^[A-Za-z0-9_.+-]+$")
+    study: str = Field(pattern=r"^[A-Za-z0-9_+][A-Za-z0-9_.+-]*$")
     title: str = ""
     datasets: tuple[DatasetName, ...] = Field(min_length=1)
     losses: tuple[LossEntry, ...] = Field(min_length=1)

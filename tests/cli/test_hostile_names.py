@@ -87,6 +87,7 @@ def test_every_listing_prints_them_without_obeying(folder: Path) -> None:
     assert {row["loss"] for row in json.loads(asked(folder, "status", "--json"))["trials"]} == EVERY
 
 
+@pytest.mark.full
 def test_trace_and_rerun_know_them(folder: Path, tmp_path: Path) -> None:
     sql = "select loss, trial from v_trial where seed = 0"
     rows = json.loads(asked(folder, "db", "query", sql, "--format", "json"))
@@ -165,6 +166,7 @@ def test_latex_tables_compile(folder: Path, tmp_path: Path) -> None:
         assert done.returncode == 0, done.stdout[-2000:]
 
 
+@pytest.mark.full
 def test_an_export_comes_back_with_them(folder: Path, tmp_path: Path) -> None:
     home = folder / "lossbench-home"
     for how in ("parquet", "csv"):
@@ -180,6 +182,7 @@ def test_an_export_comes_back_with_them(folder: Path, tmp_path: Path) -> None:
     assert not list(tmp_path.rglob("pwned*"))
 
 
+@pytest.mark.full
 def test_a_server_keeps_them_unchanged(folder: Path, tmp_path: Path, postgresql_url: str) -> None:
     on_server = ("--db", postgresql_url)
     asked(tmp_path, "db", "merge", str(folder / "lossbench-home"), *on_server)
@@ -192,6 +195,37 @@ def test_a_server_keeps_them_unchanged(folder: Path, tmp_path: Path, postgresql_
     assert asked(tmp_path, "db", "check", *on_server).strip() == "whole"
 
 
+def test_names_in_somebody_elses_database_lead_out_of_no_folder(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "victim").mkdir()
+    (tmp_path / "here" / "lossbench-home" / "artifacts").mkdir(parents=True)
+    outside = "../../../victim"
+    with closing(sqlite3.connect(folder / "lossbench-home" / "results.db")) as source:
+        theirs = sqlite3.connect(tmp_path / "theirs.db")
+        source.backup(theirs)
+    theirs.execute("UPDATE trial SET key = ? WHERE id = (SELECT min(id) FROM trial)", (outside,))
+    theirs.execute("UPDATE study SET name = ?", (outside,))
+    theirs.commit()
+    theirs.close()
+    asked(tmp_path / "here", "db", "merge", "../theirs.db")
+    refused = lossbench("report", outside, cwd=tmp_path / "here")
+    assert refused.returncode == 2
+    assert "no folder can have this name; give --out" in refused.stderr
+    asked(tmp_path / "here", "db", "delete", outside, "--yes")
+    assert {path.name for path in tmp_path.iterdir()} == {"victim", "here", "theirs.db"}
+    assert not list((tmp_path / "victim").iterdir())
+
+
+@pytest.mark.parametrize(
+    "name", ["..", *(pytest.param(name, marks=pytest.mark.full) for name in (".x", "-n", "a/b"))]
+)
+def test_a_study_is_not_called_like_another_folder_or_an_option(folder: Path, name: str) -> None:
+    done = lossbench("plan", "tiny.yaml", "--data", ".", f"--set=study={name!r}", cwd=folder)
+    assert done.returncode == 2
+    assert "study" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.full
 def test_a_study_of_theirs_is_deleted_alone(folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder / "lossbench-home", tmp_path / "lossbench-home")
     asked(tmp_path, "db", "delete", "tiny", "--yes")

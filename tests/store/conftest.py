@@ -1,15 +1,45 @@
-"""A results database on both engines in turn."""
+"""A results database on both engines in turn; migrated once, copied for every test."""
 
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from sqlalchemy import make_url
 
+from harness.bench.postgresql_server import Server
 from harness.store.database import Database, open_database
 
 
-@pytest.fixture
-def database(url: str) -> Iterator[Database]:
-    """A new results database: SQLite, then PostgreSQL."""
-    database = open_database(url, create=True)
-    yield database
+@pytest.fixture(scope="session")
+def made_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty results database in a file."""
+    path = tmp_path_factory.mktemp("made") / "results.db"
+    database = open_database(f"sqlite:///{path}", create=True)
+    database.vacuum()  # nothing is left in the log beside it
     database.close()
+    return path
+
+
+@pytest.fixture(scope="session")
+def made_on_server(postgresql: Server) -> Iterator[str]:
+    """Name of an empty results database on a server."""
+    with postgresql.fresh() as url:
+        open_database(url, create=True).close()
+        yield str(make_url(url).database)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """A new results database: SQLite, then PostgreSQL."""
+    if request.param == "sqlite":
+        shutil.copy(request.getfixturevalue("made_file"), tmp_path / "results.db")
+        database = open_database(f"sqlite:///{tmp_path / 'results.db'}")
+        yield database
+        database.close()
+        return
+    template = request.getfixturevalue("made_on_server")
+    with request.getfixturevalue("postgresql").fresh(template) as url:
+        database = open_database(url)
+        yield database
+        database.close()

@@ -41,9 +41,9 @@ def constraints(connection: Connection) -> set[tuple[str, str]]:
 
 
 @pytest.fixture
-def declared(url: str, request: pytest.FixtureRequest) -> Iterator[Engine]:
-    """A database made from the declared schema, without migrations."""
-    if url.startswith("sqlite"):
+def declared(database: Database, request: pytest.FixtureRequest) -> Iterator[Engine]:
+    """A database of the same engine made from the declared schema, without migrations."""
+    if database.dialect == "sqlite":
         engine = create_engine("sqlite://")
         Base.metadata.create_all(engine)
         yield engine

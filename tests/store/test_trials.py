@@ -117,8 +117,8 @@ def _claim_and_die(url):
     os._exit(9)
 
 
-def test_a_killed_drivers_trial_returns_at_once_on_the_same_machine(store, url):
-    process = multiprocessing.get_context("spawn").Process(target=_claim_and_die, args=(url,))
+def test_a_killed_drivers_trial_returns_at_once_on_the_same_machine(store):
+    process = multiprocessing.get_context("spawn").Process(target=_claim_and_die, args=(store.database.url,))
     process.start()
     process.join()
     assert store.result("k1")[0] == "running"

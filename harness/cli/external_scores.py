@@ -39,7 +39,7 @@ class Destination:
             return None
         if not re.fullmatch(_STUDY_NAME, study):
             raise InputError(
-                f"--study {study!r}: letters, digits and _ . + - make a name, . and - not in the first place; "
+                f"--study {study!r}: letters, digits and _ . + - make a name, . and - not in first place; "
                 "choose such a one"
             )
         if not label or not label.strip():

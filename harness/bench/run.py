@@ -2,16 +2,15 @@
 
 import importlib.metadata
 import os
-import platform
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TypeAlias
 
 import torch
 
 from harness.bench.base import BENCHMARKS, Benchmark, BenchOptions, Row
 from harness.errors import InputError, nearest
+from harness.training.hardware import hardware_facts
 
 Progress: TypeAlias = Callable[[int, int, str], None]
 """progress(rows done, rows in all, name of the next one)."""
@@ -59,7 +58,10 @@ def selected_rows(benchmark: Benchmark, name: str, only: Sequence[str]) -> list[
 
 def machine(options: BenchOptions) -> dict[str, str | int]:
     """Return what the times depend on; nothing that names the machine."""
-    found: dict[str, str | int] = {"cpu": _cpu_model(), "cores": len(os.sched_getaffinity(0))}
+    found: dict[str, str | int] = {
+        "cpu": hardware_facts()["processor"],
+        "cores": len(os.sched_getaffinity(0)),
+    }
     found["threads"] = options.threads
     if options.device == "cuda":
         found["gpu"] = torch.cuda.get_device_name()
@@ -94,12 +96,3 @@ def _threads(wanted: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def _cpu_model() -> str:
-    table = Path("/proc/cpuinfo")
-    if table.is_file():
-        for line in table.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()

@@ -61,6 +61,9 @@ def info(home: HomeOption = DEFAULT_HOME, db: DatabaseOption = None, as_json: Js
         return
     for name, value in facts.items():
         stdout.print(f"{name}: {value}", highlight=False, markup=False, soft_wrap=True)
+    for study in studies:
+        study["last run"] = f"{study.pop('updated'):%Y-%m-%d %H:%M} UTC"
+        del study["title"]
     print_table(studies, title="studies")
     print_table(rows, title="rows")
 

@@ -168,8 +168,7 @@ def _source(other: str) -> _Source:
     Raises:
         InputError: if it is no URL and nothing is there.
     """
-    from sqlalchemy import URL
-
+    from harness.store.database import file_url
     from harness.store.privacy import shown_url
 
     if "://" in other:
@@ -179,9 +178,7 @@ def _source(other: str) -> _Source:
     if not file.is_file():
         what = "holds no results.db" if path.is_dir() else "is not there"
         raise InputError(f"{other!r} {what}; give a .db file, a home folder, or an URL")
-    # Not pasted together: % and ? mean something in an URL.
-    url = URL.create("sqlite", database=str(file)).render_as_string()
-    return _Source(other, url, Home(path).artifacts if path.is_dir() else None)
+    return _Source(other, file_url(file), Home(path).artifacts if path.is_dir() else None)
 
 
 def _tell(found: Iterable[_Done], as_json: bool) -> None:

@@ -42,10 +42,9 @@ class Home:
         """URL of the results database."""
         if self.url:
             return self.url
-        from sqlalchemy import URL
+        from harness.store.database import DATABASE_FILE, file_url
 
-        # A folder's name may hold what has a meaning in URLs.
-        return URL.create("sqlite", database=str(self.root / "results.db")).render_as_string()
+        return file_url(self.root / DATABASE_FILE)
 
     @property
     def prepared(self) -> Path:

@@ -20,6 +20,14 @@ from harness.store.versions import (
     version_of,
 )
 
+DATABASE_FILE = "results.db"
+"""Name of the database in a home folder."""
+
+
+def file_url(path: Path) -> str:
+    """Return the URL of a SQLite file; its name may hold what has a meaning in URLs."""
+    return URL.create("sqlite", database=str(path)).render_as_string()
+
 
 class Database:
     """An open results database.

@@ -11,11 +11,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, insert, select
 
 from harness.errors import InputError
 from harness.store.database import Database
 from harness.store.datasets import DatasetRecord, register_dataset
+from harness.store.registration import put_in_study
 from harness.store.rows import digest_of, insert_row, upsert_row
 from harness.store.runs import insert_run
 from harness.store.schema import (
@@ -265,11 +266,7 @@ def _put_in_study(connection: Connection, found: ExternalScores, place: _Place, 
     if study_id is None:
         values = {"title": "", "resolved": {}, "updated": datetime.now(UTC)}
         study_id = insert_row(connection, StudyRow, name=found.study, **values)
-    identity = {"study_id": study_id, "trial_id": trial_id, "label": found.label}
-    shown = {"dataset": place.dataset, "current": True}
-    known = connection.execute(update(StudyTrialRow).filter_by(**identity).values(**shown))
-    if known.rowcount == 0:
-        connection.execute(insert(StudyTrialRow).values(**identity, **shown))
+    put_in_study(connection, study_id, {(trial_id, found.label): place.dataset})
     if not place.trained:
         _describe_study(connection, found.study, study_id)
 

@@ -27,18 +27,21 @@ def trial_ids(connection: Connection, records: Sequence["TrialRecord"]) -> dict[
     return ids
 
 
-def put_in_study(
-    connection: Connection, study_id: int, records: Iterable["TrialRecord"], ids: Mapping[str, int]
-) -> None:
-    """Note the places of trials in a study, all of them current."""
+def put_in_study(connection: Connection, study_id: int, places: Mapping[tuple[int, str], str]) -> None:
+    """Note the places of trials in a study, all of them current.
+
+    Args:
+        connection: Inside a transaction.
+        study_id: Of the study.
+        places: Name of the dataset in the study, by the trial's id and its label.
+    """
     columns = (StudyTrialRow.trial_id, StudyTrialRow.label, StudyTrialRow.dataset, StudyTrialRow.current)
     of_study = select(*columns).where(StudyTrialRow.study_id == study_id)
-    wanted = {(ids[record.key], record.label): record.dataset for record in records}
-    if len(wanted) == 1:  # a driver notes one trial at a time; it need not read the whole study
-        of_study = of_study.where(StudyTrialRow.trial_id == next(iter(wanted))[0])
+    if len(places) == 1:  # a driver notes one trial at a time; it need not read the whole study
+        of_study = of_study.where(StudyTrialRow.trial_id == next(iter(places))[0])
     there = {(row.trial_id, row.label): (row.dataset, row.current) for row in connection.execute(of_study)}
     new = []
-    for (trial_id, label), dataset in wanted.items():
+    for (trial_id, label), dataset in places.items():
         place = {"study_id": study_id, "trial_id": trial_id, "label": label}
         shown = {"dataset": dataset, "current": True}
         if (trial_id, label) not in there:

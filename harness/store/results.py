@@ -7,20 +7,17 @@ from types import TracebackType
 from typing import Self
 
 import pandas as pd
-from sqlalchemy import case, column, func, select, table
+from sqlalchemy import column, select, table
 
 from harness.store import frames
-from harness.store.database import Database, open_database
+from harness.store.database import DATABASE_FILE, Database, file_url, open_database
 from harness.store.long_tables import small_frame
 from harness.store.query import run_query
-from harness.store.schema import FINAL_STATES, StudyRow, StudyTrialRow, TrialRow
-from harness.store.summaries import require_study, study_names
+from harness.store.schema import FINAL_STATES
+from harness.store.summaries import require_study, study_names, study_sizes
 from harness.store.views import VIEWS
 
 Names = frames.Names
-
-DATABASE_FILE = "results.db"
-"""Name of the database in a home folder."""
 
 
 class Results:
@@ -57,27 +54,8 @@ class Results:
 
     def studies(self) -> pd.DataFrame:
         """Return one row per study: title, when it was last run, its current trials by state."""
-        of_state = {
-            state: func.coalesce(func.sum(case((TrialRow.state == state, 1), else_=0)), 0).label(state)
-            for state in (*FINAL_STATES, "failed")
-        }
-        question = (
-            select(
-                StudyRow.name.label("study"),
-                StudyRow.title,
-                StudyRow.updated,
-                func.count(TrialRow.id).label("trials"),
-                *of_state.values(),
-            )
-            .join(
-                StudyTrialRow, (StudyTrialRow.study_id == StudyRow.id) & StudyTrialRow.current, isouter=True
-            )
-            .join(TrialRow, TrialRow.id == StudyTrialRow.trial_id, isouter=True)
-            .group_by(StudyRow.id, StudyRow.name, StudyRow.title, StudyRow.updated)
-            .order_by(StudyRow.name)
-        )
-        with self._database.read() as connection:
-            return small_frame(connection, question)
+        columns = ["study", "title", "updated", "trials", *FINAL_STATES, "failed"]
+        return pd.DataFrame(study_sizes(self._database), columns=columns)
 
     def scores(
         self,
@@ -183,5 +161,5 @@ def open_results(source: str | PathLike[str]) -> Results:
     text = fspath(source)
     if "://" not in text:
         path = Path(text)
-        text = f"sqlite:///{path / DATABASE_FILE if path.is_dir() else path}"
+        text = file_url(path / DATABASE_FILE if path.is_dir() else path)
     return Results(open_database(text))

@@ -159,20 +159,23 @@ def row_counts(database: Database) -> list[dict[str, Any]]:
 
 
 def study_sizes(database: Database) -> list[dict[str, Any]]:
-    """Return one row per study: its current trials, those that are finished, and when it was last run."""
-    finished = func.sum(case((TrialRow.state.in_(FINAL_STATES), 1), else_=0))
+    """Return one row per study: title, when it was last run, its current trials, in all and by state."""
+    by_state = [
+        func.coalesce(func.sum(case((TrialRow.state == state, 1), else_=0)), 0).label(state)
+        for state in (*FINAL_STATES, "failed")
+    ]
     question = (
         select(
             StudyRow.name.label("study"),
+            StudyRow.title,
+            StudyRow.updated,
             func.count(TrialRow.id).label("trials"),
-            func.coalesce(finished, 0).label("finished"),
-            StudyRow.updated.label("last run"),
+            *by_state,
         )
         .join(StudyTrialRow, (StudyTrialRow.study_id == StudyRow.id) & StudyTrialRow.current, isouter=True)
         .join(TrialRow, TrialRow.id == StudyTrialRow.trial_id, isouter=True)
-        .group_by(StudyRow.id, StudyRow.name, StudyRow.updated)
+        .group_by(StudyRow.id, StudyRow.name, StudyRow.title, StudyRow.updated)
         .order_by(StudyRow.name)
     )
     with database.read() as connection:
-        rows = [dict(row) for row in connection.execute(question).mappings()]
-    return [{**row, "last run": f"{row['last run']:%Y-%m-%d %H:%M} UTC"} for row in rows]
+        return [dict(row) for row in connection.execute(question).mappings()]

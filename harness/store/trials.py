@@ -151,7 +151,9 @@ class TrialStore:
                 )
                 connection.execute(stale.values(current=False))
             records = list(trials)
-            put_in_study(connection, study_id, records, trial_ids(connection, records))
+            ids = trial_ids(connection, records)
+            places = {(ids[record.key], record.label): record.dataset for record in records}
+            put_in_study(connection, study_id, places)
 
     def result(self, key: str) -> tuple[str, float | None]:
         """Return the state of a registered trial and its best validation DSC, if it has one."""

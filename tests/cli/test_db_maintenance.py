@@ -46,7 +46,7 @@ def test_info_tells_engine_version_and_studies(folder: Path) -> None:
     found = json.loads(lossbench("db", "info", "--json", cwd=folder).stdout)
     assert (found["engine"], found["version"]) == ("sqlite", "0004")
     assert found["database"] == "sqlite:///lossbench-home/results.db"
-    assert [(row["study"], row["trials"], row["finished"]) for row in found["studies"]] == [
+    assert [(row["study"], row["trials"], row["done"]) for row in found["studies"]] == [
         ("other", 2, 2),
         ("tiny", 4, 4),
     ]

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Select
 from harness import __version__
 from harness.errors import InputError
 from harness.store import frames
+from harness.store.artifacts import digest_of_file
 from harness.store.database import Database
 from harness.store.exchange.challenge_tables import algorithms, challenge_tables
 from harness.store.exchange.manifest import NAME as MANIFEST
@@ -23,7 +24,6 @@ from harness.store.exchange.manifest import (
     ExportedFile,
     ExportedStudy,
     Manifest,
-    sha256_of,
     write_manifest,
 )
 from harness.store.exchange.names import file_name
@@ -117,7 +117,7 @@ class _Export:
         path = self._folder / file.path
         path.parent.mkdir(parents=True, exist_ok=True)
         rows = file_format.write(path, schema, batches)
-        self.files.append(file.model_copy(update={"rows": rows, "sha256": sha256_of(path)}))
+        self.files.append(file.model_copy(update={"rows": rows, "sha256": digest_of_file(path)}))
 
 
 def export(

@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-SHOWN = 12
-"""Characters of a key or fingerprint in a sentence."""
+from harness.store.keys import SHOWN
 
 TrialFate = Literal["added", "completed", "equal", "kept", "in conflict", "left out"]
 """``completed``: ours had no result, theirs has one; ``kept``: theirs has no result."""

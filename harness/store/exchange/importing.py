@@ -11,10 +11,11 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DatabaseError
 
 from harness.errors import InputError
+from harness.store.artifacts import digest_of_file
 from harness.store.backends import BACKENDS
 from harness.store.bulk import insert_columns
 from harness.store.database import Database, open_database
-from harness.store.exchange.manifest import ExportedFile, Manifest, read_manifest, sha256_of
+from harness.store.exchange.manifest import ExportedFile, Manifest, read_manifest
 from harness.store.exchange.table_files import FORMATS, FileFormat, column_kinds, columns_of, schema_of
 from harness.store.versions import SCHEMA_VERSION, VERSION_TABLE, migrate
 
@@ -56,7 +57,7 @@ def _check_files(folder: Path, manifest: Manifest) -> None:
         path = folder / expected
         if file.path != expected or not path.is_file():
             raise InputError(f"{str(folder)!r} lacks {expected!r}; copy the folder again, whole")
-        if sha256_of(path) != file.sha256:
+        if digest_of_file(path) != file.sha256:
             raise InputError(
                 f"{str(path)!r} has another sha256 than the manifest says; copy the folder again, unchanged"
             )

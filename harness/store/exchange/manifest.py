@@ -1,6 +1,5 @@
 """The contents of an exported folder: ``manifest.json``."""
 
-import hashlib
 import json
 from datetime import datetime
 from pathlib import Path
@@ -140,9 +139,3 @@ def read_manifest(folder: Path, newest: str) -> Manifest:
         raise InputError(
             f"{str(path)!r}: {where}: {first['msg']}; give a folder that 'lossbench db export' wrote"
         ) from None
-
-
-def sha256_of(path: Path) -> str:
-    """Return the sha256 of a file."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -113,14 +113,16 @@ def open_if_there(url: str) -> Database | None:
     backend, parsed = _found(url)
     if backend.is_missing(parsed):
         return None
-    engine = _engine(url)
+    database = Database(_engine(url))
     with as_input_error(url):
-        found = version_of(engine)
-        if found is None and is_empty(engine):
-            return None
-    if found != SCHEMA_VERSION:
-        raise InputError(_wrong_version(found, url))
-    return Database(engine)
+        found = version_of(database.engine)
+        empty = found is None and is_empty(database.engine)
+    if found == SCHEMA_VERSION:
+        return database
+    database.close()  # a connection left in the pool would keep others from copying or dropping it
+    if empty:
+        return None
+    raise InputError(_wrong_version(found, url))
 
 
 def upgrade_database(url: str, backups: Path | None = None) -> Upgrade:

@@ -1,5 +1,7 @@
 """Opening a results database: what is refused, what is never told, how it is set up."""
 
+import gc
+
 import pytest
 from sqlalchemy import text
 
@@ -11,6 +13,23 @@ from harness.store.versions import VERSION_TABLE
 def test_missing_or_empty_database_is_refused_with_the_remedy(url: str) -> None:
     with pytest.raises(InputError, match="run a study first"):
         open_database(url)
+
+
+def test_what_is_not_opened_leaves_no_connection(postgresql_url: str) -> None:
+    question = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+    gc.disable()
+    try:
+        open_database(postgresql_url, create=True).close()
+        database = open_database(postgresql_url)
+        with database.write() as connection:
+            connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '9999'"))
+        with pytest.raises(InputError, match="9999"):
+            open_database(postgresql_url)
+        with database.read() as connection:
+            assert connection.exec_driver_sql(question).scalar() == 1
+        database.close()
+    finally:
+        gc.enable()
 
 
 def test_a_foreign_database_is_refused(database: Database) -> None:

@@ -138,23 +138,31 @@ def upgrade_database(url: str, backups: Path | None = None) -> Upgrade:
     backend, parsed = _found(url)
     if backend.is_missing(parsed):
         raise InputError(f"no database {_shown(url)}; give another --db")
-    engine = _engine(url)
-    with as_input_error(url):
-        found = version_of(engine)
-        ours = found is not None or is_empty(engine)
-        if not ours or (found or "") > SCHEMA_VERSION:
-            raise InputError(_wrong_version(found, url))
-        copy = None
-        if found is not None and found < SCHEMA_VERSION:
-            with engine.connect() as connection:
-                refuse_while_in_use(connection)
-            if backups is not None:
-                copy = write_backup(Database(engine), backups / backup_name(backend, found))
-        engine.dispose()
-        migrate(backend, parsed)
-        if found is not None and found < SCHEMA_VERSION:
-            backend.vacuum(engine)  # rebuilt tables leave their old pages behind
-            engine.dispose()
+    database = Database(_engine(url))
+    try:
+        with as_input_error(url):
+            return _upgrade(database, backups)
+    finally:
+        database.close()
+
+
+def _upgrade(database: Database, backups: Path | None) -> Upgrade:
+    engine, backend = database.engine, database.backend
+    found = version_of(engine)
+    ours = found is not None or is_empty(engine)
+    if not ours or (found or "") > SCHEMA_VERSION:
+        raise InputError(_wrong_version(found, database.url))
+    older = found is not None and found < SCHEMA_VERSION
+    copy = None
+    if found is not None and older:
+        with engine.connect() as connection:
+            refuse_while_in_use(connection)
+        if backups is not None:
+            copy = write_backup(database, backups / backup_name(backend, found))
+    engine.dispose()
+    migrate(backend, engine.url)
+    if older:
+        backend.vacuum(engine)  # rebuilt tables leave their old pages behind
     return Upgrade(found, SCHEMA_VERSION, copy)
 
 

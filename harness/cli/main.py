@@ -14,9 +14,11 @@ from harness.cli import (
     data_commands,
     db_commands,
     loss_commands,
+    plan_commands,
     predict_commands,
     score_commands,
     study_commands,
+    watch_commands,
 )
 from harness.cli.output import stderr
 from harness.errors import InputError
@@ -30,7 +32,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+plan_commands.add_to(app)
 study_commands.add_to(app)
+watch_commands.add_to(app)
 loss_commands.add_to(app)
 catalogue_commands.add_to(app)
 bench_commands.add_to(app)

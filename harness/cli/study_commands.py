@@ -1,4 +1,4 @@
-"""``plan``, ``run``, ``status`` and ``report``."""
+"""``run`` and ``report``."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -6,56 +6,20 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from harness.cli.home import DEFAULT_DATA, DEFAULT_HOME, DatabaseOption, DataOption, Home, HomeOption
-from harness.cli.output import print_json, print_table, print_warning, stdout
+from harness.cli.output import print_json, stdout
+from harness.cli.plan_commands import plan
+from harness.cli.study_options import JsonOption, SetOption, StudyArgument
 
 if TYPE_CHECKING:
     from harness.scheduling.driver import Summary
-
-StudyArgument = Annotated[
-    str, typer.Argument(help="Name of a shipped study, or a YAML file.", show_default=False)
-]
-SetOption = Annotated[
-    list[str] | None,
-    typer.Option("--set", help="Override a value: protocol.epochs=3. Repeatable.", show_default=False),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 SOME_FAILED, PAUSED = 1, 75
 
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
-    for command in (plan, run, status, report):
+    for command in (run, report):
         app.command()(command)
-
-
-def plan(
-    study: StudyArgument,
-    data: DataOption = DEFAULT_DATA,
-    home: HomeOption = DEFAULT_HOME,
-    db: DatabaseOption = None,
-    overrides: SetOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Show what a study would train: done, to run, failed and stale trials, hours, warnings."""
-    from harness.cli.planning import plan_rows
-    from harness.cli.preparation import check_augmented, prepared_if_there, split_warnings
-    from harness.study.plan import check_folds, schedule_warnings
-    from harness.study.spec import load_study
-
-    declared, folder = load_study(study, tuple(overrides or ()))
-    check_folds(declared, folder)
-    where = Home(home, db)
-    ready = prepared_if_there(declared, folder, where, data)
-    check_augmented(declared, ready)
-    rows = plan_rows(declared, folder, where, ready)
-    warnings = [*schedule_warnings(declared), *split_warnings(ready)]
-    if as_json:
-        print_json({"study": declared.study, "cells": rows, "warnings": warnings})
-        return
-    print_table(rows, title=f"{declared.study}: {declared.title}" if declared.title else declared.study)
-    for warning in warnings:
-        print_warning(warning)
 
 
 def run(
@@ -107,26 +71,6 @@ def run(
         raise typer.Exit(SOME_FAILED)
     if summary.left:
         raise typer.Exit(PAUSED)
-
-
-def status(
-    study: Annotated[str | None, typer.Argument(help="Only this study.", show_default=False)] = None,
-    home: HomeOption = DEFAULT_HOME,
-    db: DatabaseOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Show the trials of every study in the database by state, and the reason of each failure."""
-    from harness.store.database import open_database
-    from harness.store.summaries import failures, trial_counts
-
-    database = open_database(Home(home, db).database_url)
-    counts, failed = trial_counts(database, study), failures(database, study)
-    if as_json:
-        print_json({"trials": counts, "failures": failed})
-        return
-    print_table(counts, title="trials")
-    if failed:
-        print_table(failed, title="not done")
 
 
 def report(

@@ -8,8 +8,9 @@ import numpy as np
 
 from harness.store.database import Database
 from harness.store.datasets import DatasetRecord, register_dataset
+from harness.store.outcome import Outcome
 from harness.store.rows import digest_of
-from harness.store.trials import Outcome, TrialRecord, TrialStore
+from harness.store.trials import TrialRecord, TrialStore
 
 STUDY = "made-up"
 _FINGERPRINT = "f" * 64
@@ -125,5 +126,5 @@ def write_trials(database: Database, owner: str, made_up: MadeUpResults, trials:
     """Fill a database with finished trials."""
     store = TrialStore(database, owner)
     for number, record in enumerate(made_up.register(store, trials)):
-        store.claim(record.key)
+        store.claim([record.key])
         store.finish(record.key, made_up.outcome(number))

@@ -153,7 +153,7 @@ class Trial(Benchmark):
         config = naive_config(self._folder / "blobs", job, {**dict(sides), "n_classes": N_CLASSES})
         theirs = NaiveTrial(config, self._folder)
         installed = importlib.util.find_spec("medpy") is not None
-        with warm_pool(self._workers, self._share(self._workers)) as pool:
+        with warm_pool(self._workers, self._shares(self._workers)) as pool:
             ours = PooledTrials(pool, job, self._workers, wall_per_trial)
             comparison = self._compare(ours, {NAIVE: theirs} if installed else {})
         assert ours.last is not None
@@ -216,7 +216,7 @@ class Trial(Benchmark):
             protocol = {"epochs": 4, "precision": "bfloat16", "compile": on_gpu}
             job = job_of(data, Path(folder) / "trials", self.options.device, protocol, wanted.base_channels)
             steps_per_epoch = -(-wanted.archive.training_slices // _BATCH)
-            with warm_pool(wanted.side_by_side, self._share(wanted.side_by_side)) as pool:
+            with warm_pool(wanted.side_by_side, self._shares(wanted.side_by_side)) as pool:
                 told = extrapolated(STEPS, steps_per_epoch)
                 ours = PooledTrials(pool, job, wanted.side_by_side, told)
                 limit = 3600 / wanted.trials_per_hour
@@ -235,8 +235,8 @@ class Trial(Benchmark):
             note=note,
         )
 
-    def _share(self, workers: int) -> float:
-        return 1 / workers if self.options.device == "cuda" else 0.0
+    def _shares(self, workers: int) -> int:
+        return workers if self.options.device == "cuda" else 0
 
     def _compare(
         self, ours: Work, others: Mapping[str, Work], settings: Settings | None = None

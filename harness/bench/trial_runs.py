@@ -23,7 +23,7 @@ from typing import Any, cast
 from harness.bench.clocks import Times, Work
 from harness.bench.naive import SCRIPTS
 from harness.scheduling.executor import Failure
-from harness.scheduling.ray_pool import RayExecutor
+from harness.scheduling.ray_pool import PoolOptions, RayExecutor
 from harness.training.job import EpochRecord, Finished, Started, TrainingJob
 
 _THREADING = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "MKL_NUM_THREADS")
@@ -159,10 +159,11 @@ def run_side_by_side(pool: RayExecutor, jobs: list[TrainingJob]) -> Pass:
 
 
 @contextmanager
-def warm_pool(workers: int, gpus_per_worker: float = 0.0) -> Iterator[RayExecutor]:
+def warm_pool(workers: int, trials_per_gpu: int = 0) -> Iterator[RayExecutor]:
     """Give a pool of workers; the first trial of each warms it up."""
     before = dict(os.environ)
-    pool = RayExecutor(workers, gpus_per_worker)
+    pool = RayExecutor(PoolOptions(workers, trials_per_gpu, cores=workers))
+    pool.warm_up()
     # What the pool sets for its workers is part of ours: the scripts must not have it.
     os.environ.clear()
     os.environ.update(before)

@@ -1,56 +1,39 @@
 """The driver: gives trials to workers and is the only writer of their results."""
 
-import shutil
-import threading
+import errno
 import time
 from collections import deque
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TypeVar
 
-from harness.scheduling.executor import Executor, Failure, Message
+from sqlalchemy.exc import DBAPIError
+
+from harness.scheduling.executor import Executor, Failure, Kept, Message, Said, Stopped
+from harness.scheduling.heart import Heart
+from harness.scheduling.patience import patiently
 from harness.scheduling.progress import Progress
+from harness.scheduling.running_trial import Curve, RunningTrial
+from harness.scheduling.scratch import write_kept
+from harness.scheduling.trial_forms import DriverOptions, Folders, job_of, outcome_of, record_of
+from harness.scheduling.trial_log import TrialLog
 from harness.scheduling.trial_source import TrialResult, TrialSource
-from harness.store.artifacts import digest_of_file, folder_of
+from harness.store.artifacts import folder_of
 from harness.store.privacy import without_secrets
 from harness.store.provenance import code_facts, plugin_facts
 from harness.store.schema import FINAL_STATES
-from harness.store.trials import LEASE_SECONDS, ArtifactRecord, Outcome, TrialRecord, TrialStore
+from harness.store.trials import Claim, TrialStore
 from harness.study.plan import PlannedTrial
 from harness.training import checkpoint
-from harness.training.job import EpochRecord, Event, Finished, Started, Storage, TrainingJob
+from harness.training.job import EpochRecord, Event, Finished, Started
 
-MAX_CRASHES = 2
-"""A trial whose worker dies more often than this is recorded as failed."""
+_WAIT_SECONDS = 1.0
+_DEFAULTS = DriverOptions()
+_ASK_AGAIN_SECONDS = 1.0
+"""How often trials that another driver holds are asked for."""
 
-HEARTBEAT_SECONDS = LEASE_SECONDS / 4
-
-
-@dataclass(frozen=True)
-class Folders:
-    """Where trials read and write: prepared datasets by fingerprint, and one folder for artifacts."""
-
-    prepared: Mapping[str, Path]
-    artifacts: Path
-
-
-@dataclass(frozen=True)
-class DriverOptions:
-    """How to run.
-
-    Attributes:
-        device: ``cpu`` or ``cuda``.
-        threads: Torch threads on the CPU.
-        retry_failed: Whether failed trials are tried again.
-        storage: Where the training slices lie.
-        keep_models: Whether the reported weights of every trial are kept.
-    """
-
-    device: str = "cpu"
-    threads: int = 1
-    retry_failed: bool = False
-    storage: Storage = "auto"
-    keep_models: bool = True
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -61,17 +44,7 @@ class Summary:
     reused: int
     failed: int
     left: int
-    "Not started because the run was stopped, or held by another driver."
-
-
-@dataclass
-class _Running:
-    """A trial that a worker trains, and all its places in the study."""
-
-    planned: list[PlannedTrial]
-    crashes: int = 0
-    environment: Mapping[str, str] = field(default_factory=dict)
-    epoch: int = 0
+    "Without a result: the run was stopped, or another driver has them."
 
 
 class Driver:
@@ -95,7 +68,7 @@ class Driver:
         source: TrialSource,
         folders: Folders,
         progress: Progress,
-        options: DriverOptions = DriverOptions(),
+        options: DriverOptions = _DEFAULTS,
     ) -> None:
         self.store = store
         self.study_id = study_id
@@ -105,129 +78,215 @@ class Driver:
         self.progress = progress
         self.options = options
         self.draining = False
+        """Set it to let running trials stop after their epoch, each with a checkpoint."""
+
         # Asked now, while the files on disk are those that were imported.
         self._code = code_facts()
-        self._running: dict[str, _Running] = {}
+        self._log = TrialLog(folders.artifacts)
+        self._running: dict[str, RunningTrial] = {}
+        self._heart = Heart(store, self._running)
+        self._again: deque[str] = deque()
         self._postponed: deque[PlannedTrial] = deque()
+        self._ask_postponed_at = 0.0
+        self._known: dict[tuple[str, str], Claim] = {}
         self._counts = {"trained": 0, "reused": 0, "failed": 0}
+        self._workers = 0
+        self._told_to_stop = False
 
     def run(self) -> Summary:
-        """Run until the source is exhausted, or drained after :attr:`draining` was set.
+        """Run until the source is exhausted, or stopped after :attr:`draining` was set.
 
         An exception (a second Ctrl-C among them) stops the workers and gives the leases back.
         """
-        self.progress.begin(self.source.expected)
-        stopped = threading.Event()
-        heart = threading.Thread(target=self._beat, args=(stopped,), daemon=True)
-        heart.start()
+        self._workers = self.executor.workers
+        self.progress.begin(self.source.cells, self._workers)
+        self._known = self._patiently(lambda: self.store.places(self.study_id))
+        self._heart.start()
         try:
-            while True:
-                if not self.draining:
-                    self._fill()
-                if not self._running and (self.draining or self._at_end()):
-                    break
-                for message in self.executor.wait(seconds=1.0):
-                    self._handle(message)
+            while not self._is_over():
+                self._step()
         except BaseException:
             self.executor.cancel()
-            for key in self._running:
-                self.store.release(key)
+            self._release_all()
             raise
         finally:
-            stopped.set()
-            heart.join()
+            self._heart.stop()
         handled = sum(self._counts.values())
         return Summary(**self._counts, left=max(0, self.source.expected - handled))
 
-    def _at_end(self) -> bool:
-        return self.source.exhausted and not self._postponed
+    def _is_over(self) -> bool:
+        if self._running:
+            return False
+        return self.draining or (self.source.exhausted and not self._postponed)
+
+    def _step(self) -> None:
+        if self.draining:
+            self._tell_to_stop()
+        else:
+            self._fill()
+        for message in self.executor.wait(_WAIT_SECONDS if self._running else 0.0):
+            self._handle(message)
+        for sentence in self.executor.notes():
+            self.progress.note(sentence)
+        if self.executor.workers != self._workers:
+            self._workers = self.executor.workers
+            self.progress.workers(self._workers)
+        self._give_up_lost()
+        self._give_up_hung()
+        if not self._running and (self._postponed or not self.executor.free):
+            time.sleep(_ASK_AGAIN_SECONDS)  # another driver has all that is left, or no worker is ready
+
+    # Give out
 
     def _fill(self) -> None:
         """Give every free worker a trial, if there is one."""
-        postponed = len(self._postponed)
-        while self.executor.free:
-            planned = self.source.take()
-            if planned is None and postponed:
-                planned, postponed = self._postponed.popleft(), postponed - 1
-            if planned is None:
-                break
-            self._dispatch(planned)
-        if not self._running and self._postponed:
-            time.sleep(1.0)  # all that is left is held by another driver
+        while self._again and self.executor.free:
+            key = self._again.popleft()
+            self._submit(key, self._running[key])
+        while free := self.executor.free:
+            wanted = self._wanted(free)
+            if not wanted:
+                return
+            claims = self._patiently(lambda keys=list(wanted): self._claim(keys))  # type: ignore[misc]
+            for key, planned in wanted.items():
+                self._settle(key, planned, claims[key])
 
-    def _dispatch(self, planned: PlannedTrial) -> None:
-        key = planned.trial.key
-        if key in self._running:  # two labels, one trial
-            self.store.register_trials(self.study_id, [record_of(planned)])
-            self._running[key].planned.append(planned)
+    def _wanted(self, most: int) -> dict[str, list[PlannedTrial]]:
+        """Take trials from the source that may have to be trained, with all the places that they have."""
+        wanted: dict[str, list[PlannedTrial]] = {}
+        unregistered: list[PlannedTrial] = []
+        while len(wanted) < most and (planned := self._next()):
+            key = planned.trial.key
+            known = self._known.get((key, planned.label))
+            if known is None:
+                unregistered.append(planned)
+            if key in self._running:  # two labels, one trial
+                self._running[key].planned.append(planned)
+            elif known is not None and self._has_ended(known.state):
+                self._reuse(planned, known)
+            else:
+                wanted.setdefault(key, []).append(planned)
+        if unregistered:  # a search has just made them
+            records = list(map(record_of, unregistered))
+            self._patiently(lambda: self.store.register_trials(self.study_id, records))
+        return wanted
+
+    def _next(self) -> PlannedTrial | None:
+        planned = self.source.take()
+        if planned is None and self._postponed and time.monotonic() >= self._ask_postponed_at:
+            planned = self._postponed.popleft()
+        return planned
+
+    def _claim(self, keys: list[str]) -> dict[str, Claim]:
+        return self.store.claim(keys, self.options.retry_failed)
+
+    def _settle(self, key: str, planned: list[PlannedTrial], claim: Claim) -> None:
+        if claim.taken:
+            self._running[key] = RunningTrial(planned)
+            self._submit(key, self._running[key])
             return
-        self.store.register_trials(self.study_id, [record_of(planned)])
-        state, best_val_dsc = self.store.result(key)
-        if state in FINAL_STATES or (state == "failed" and not self.options.retry_failed):
-            self._counts["failed" if state == "failed" else "reused"] += 1
-            self.progress.reused(planned, state)
-            self.source.report(planned, TrialResult(state, best_val_dsc))
-        elif self.store.claim(key, self.options.retry_failed):
-            self._running[key] = _Running([planned])
-            self.executor.submit(self._job(planned))
-        else:
-            self._postponed.append(planned)
+        if self._has_ended(claim.state):
+            for each in planned:
+                self._reuse(each, claim)
+            return
+        self._postponed += planned
+        for each in planned:  # its state is no longer the one that was known
+            self._known[key, each.label] = claim
+        self._ask_postponed_at = time.monotonic() + _ASK_AGAIN_SECONDS
 
-    def _job(self, planned: PlannedTrial) -> TrainingJob:
-        trial = planned.trial
-        return TrainingJob(
-            key=trial.key,
-            prepared=self.folders.prepared[trial.fingerprint],
-            split=trial.split,
-            fold=trial.fold,
-            seed=trial.seed,
-            loss=trial.loss_spec(),
-            model=trial.model.name,
-            model_options=trial.model.options,
-            protocol=trial.protocol,
-            score_test=trial.purpose == "study",
-            folder=self.folders.artifacts / folder_of(trial.key),
-            device=self.options.device,
-            threads=self.options.threads,
-            storage=self.options.storage,
-            keep_model=self.options.keep_models and trial.purpose == "study",
-        )
+    def _has_ended(self, state: str) -> bool:
+        return state in FINAL_STATES or (state == "failed" and not self.options.retry_failed)
+
+    def _reuse(self, planned: PlannedTrial, found: Claim) -> None:
+        self._counts["failed" if found.state == "failed" else "reused"] += 1
+        self.progress.reused(planned, found.state)
+        self.source.report(planned, TrialResult(found.state, found.best_val_dsc))
+
+    def _submit(self, key: str, running: RunningTrial) -> None:
+        running.heard = time.monotonic()
+        self.executor.submit(job_of(running.first, self.folders, self.options), running.alone)
+
+    # Hear
 
     def _handle(self, message: Message) -> None:
-        key, event = message
+        key, happening = message
         running = self._running.get(key)
         if running is None:
             return
-        if isinstance(event, Failure):
-            self._failed(key, running, event)
-        else:
-            self._advanced(key, running, event)
+        running.heard = time.monotonic()
+        try:
+            match happening:
+                case Said():
+                    self._log.write(key, happening.text)
+                case Kept():
+                    write_kept(self.folders.artifacts / folder_of(key), happening)
+                case Stopped():
+                    self._stopped(key, running)
+                case Failure():
+                    self._failed(key, running, happening)
+                case _:
+                    self._advanced(key, running, happening)
+        except OSError as error:
+            if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+                raise
+            self._failed(key, running, Failure("disk", f"{error.strerror}: {error.filename}", ""))
 
-    def _advanced(self, key: str, running: _Running, event: Event) -> None:
-        first = running.planned[0]
+    def _advanced(self, key: str, running: RunningTrial, event: Event) -> None:
+        first = running.first
         if isinstance(event, Started):
             running.environment = {**event.hardware, **event.numerics}
+            running.curve = Curve(event.resumed_at)
+            self._log.write(key, f"begins at epoch {event.resumed_at} of {first.trial.protocol.epochs}")
             self.progress.started(first, event.resumed_at)
         elif isinstance(event, EpochRecord):
-            running.epoch = event.epoch + 1
+            if running.curve is not None:
+                running.curve.records.append(event)
+            self._log.write(
+                key,
+                f"epoch {event.epoch}: train loss {event.train_loss:.5g}, "
+                f"validation DSC {event.val_dsc:.4f}, {event.seconds:.1f} s",
+            )
             self.progress.epoch(first, event)
-        elif isinstance(event, Finished):
-            self.store.finish(key, self._outcome(key, running, event))
-            checkpoint.remove(self.folders.artifacts / folder_of(key))  # only now is it of no use
-            self._close(key, TrialResult(event.state, event.best_val_dsc), "trained")
-            for planned in running.planned:
-                self.progress.finished(planned, event.state, event.best_val_dsc, event.seconds)
+        else:
+            self._finished(key, running, event)
 
-    def _failed(self, key: str, running: _Running, failure: Failure) -> None:
-        running.crashes += failure.kind == "crash"
-        retry = failure.kind == "crash" and running.crashes <= MAX_CRASHES
+    def _finished(self, key: str, running: RunningTrial, event: Finished) -> None:
+        outcome = outcome_of(event, self.folders.artifacts / folder_of(key), self._environment(running))
+        self._patiently(lambda: self.store.finish(key, outcome))
+        checkpoint.remove(self.folders.artifacts / folder_of(key))  # only now is it of no use
+        why = f" ({event.reason})" if event.reason else ""
+        self._log.write(key, f"{event.state} after {event.seconds:.1f} s of training{why}")
+        self._close(key, TrialResult(event.state, event.best_val_dsc), "trained")
         for planned in running.planned:
-            self.progress.failed(planned, without_secrets(failure.reason), retry)
-        if retry:
-            self.executor.submit(self._job(running.planned[0]))
+            self.progress.finished(planned, event.state, event.best_val_dsc, event.seconds)
+
+    def _stopped(self, key: str, running: RunningTrial) -> None:
+        self._give_back(key, running)
+        self._log.write(key, f"stopped before epoch {running.epoch} because the run was")
+        for planned in running.planned:
+            self.progress.stopped(planned, running.epoch)
+
+    def _failed(self, key: str, running: RunningTrial, failure: Failure) -> None:
+        on_gpu = self.options.device != "cpu"
+        again = running.may_try_again(failure, on_gpu) and not self.draining
+        self._log.write(key, f"{failure.kind}: {failure.reason}\n{failure.traceback}")
+        if failure.kind == "disk":
+            self._pause(key, running, failure)
             return
-        shutil.rmtree(self.folders.artifacts / folder_of(key), ignore_errors=True)
-        self.store.fail(key, failure.reason, failure.traceback, self._environment(running))
+        if self.draining and failure.kind != "error":
+            self._give_back(key, running)
+            return
+        for planned in running.planned:
+            self.progress.failed(planned, without_secrets(failure.reason), again)
+        if again:
+            running.curve = None
+            running.alone = on_gpu and failure.kind == "memory"
+            self._patiently(lambda: self.store.again(key))
+            self._again.append(key)
+            return
+        self._log.clear_but_log(key)
+        facts = self._environment(running)
+        self._patiently(lambda: self.store.fail(key, failure.reason, failure.traceback, facts))
         self._close(key, TrialResult("failed", None), "failed")
 
     def _close(self, key: str, result: TrialResult, count: str) -> None:
@@ -235,55 +294,71 @@ class Driver:
             self._counts[count] += 1
             self.source.report(planned, result)
 
-    def _outcome(self, key: str, running: _Running, event: Finished) -> Outcome:
-        curve = [asdict(record) for record in event.epochs]
-        scores = [{"epoch": record["epoch"], **score} for record in curve for score in record.pop("scores")]
-        return Outcome(
-            state=event.state,
-            collapsed=event.collapsed,
-            reason=event.reason,
-            best_epoch=event.best_epoch,
-            best_val_dsc=event.best_val_dsc,
-            seconds=event.seconds,
-            epochs=curve,
-            epoch_scores=scores,
-            scores=[asdict(score) for score in event.scores],
-            artifacts=[self._artifact(key, kind, name) for kind, name in event.artifacts.items()],
-            environment=self._environment(running),
-            reason_epoch=event.reason_epoch,
-            numerics=event.numerics,
-        )
+    # Stop
 
-    def _environment(self, running: _Running) -> dict[str, str]:
+    def _tell_to_stop(self) -> None:
+        if not self._told_to_stop:
+            self._told_to_stop = True
+            self.executor.stop()
+        while self._again:
+            key = self._again.popleft()
+            self._give_back(key, self._running[key])
+
+    def _pause(self, key: str, running: RunningTrial, failure: Failure) -> None:
+        """Stop the whole run: on a full disk every trial would fail."""
+        self._give_back(key, running)
+        for planned in running.planned:
+            self.progress.stopped(planned, running.epoch)
+        if not self.draining:
+            self.progress.note(
+                f"no space is left on the disk ({without_secrets(failure.reason)}): the run stops; free some "
+                "and give the same command again"
+            )
+        self.draining = True
+
+    def _give_back(self, key: str, running: RunningTrial) -> None:
+        """Write how far a trial has come, and let anybody take it."""
+        with suppress(DBAPIError):
+            self._heart.beat()
+        self._patiently(lambda: self.store.release([key]))
+        del self._running[key]
+
+    def _release_all(self) -> None:
+        # Where the database does not answer, leases end by themselves.
+        with suppress(DBAPIError):
+            self.store.release(list(self._running))
+
+    def _give_up_lost(self) -> None:
+        """Leave trials alone that another driver has taken over, because this one was silent for long."""
+        lost = self._heart.lost() & self._running.keys()
+        for key in lost:
+            self.executor.abandon(key)
+            self._postponed += self._running.pop(key).planned
+            self._again = deque(each for each in self._again if each != key)
+        if lost:
+            self.progress.note(f"silent for too long: another driver has taken over {len(lost)} trials")
+
+    def _give_up_hung(self) -> None:
+        now, most = time.monotonic(), self.options.stall_seconds
+        hung = [
+            key
+            for key, running in self._running.items()
+            if now - running.heard > most and key not in self._again and (running.curve or not running.alone)
+        ]
+        for key in hung:
+            self.executor.abandon(key)
+            reason = f"its worker told nothing for {most / 60:.3g} minutes and was ended"
+            self._failed(key, self._running[key], Failure("hung", reason, ""))
+
+    def _environment(self, running: RunningTrial) -> dict[str, str]:
         """Return what the trial was made with: our code and its own, and what the worker has told."""
-        plugins = plugin_facts(running.planned[0].trial.plugin_modules())
+        plugins = plugin_facts(running.first.trial.plugin_modules())
         return {**self._code, **plugins, **running.environment}
 
-    def _artifact(self, key: str, kind: str, name: str) -> ArtifactRecord:
-        path = Path(folder_of(key)) / name
-        file = self.folders.artifacts / path
-        return ArtifactRecord(kind, path.as_posix(), digest_of_file(file), file.stat().st_size)
-
-    def _beat(self, stopped: threading.Event) -> None:
-        """Extend the leases while the main thread waits, which in-process training can make long."""
-        while not stopped.wait(HEARTBEAT_SECONDS):
-            self.store.heartbeat({key: running.epoch for key, running in list(self._running.items())})
-
-
-def record_of(planned: PlannedTrial) -> TrialRecord:
-    """Return a planned trial as the database keeps it."""
-    trial = planned.trial
-    loss = trial.loss_spec()
-    return TrialRecord(
-        key=trial.key,
-        fingerprint=trial.fingerprint,
-        dataset=planned.dataset,
-        label=planned.label,
-        loss_expression=loss.expression,
-        loss_family=loss.family,
-        loss_canonical=trial.loss,
-        seed=trial.seed,
-        fold=trial.fold,
-        purpose=trial.purpose,
-        canonical=trial.canonical(),
-    )
+    def _patiently(self, action: Callable[[], T]) -> T:
+        """Ask the database until it answers; the time of waiting is not held against the workers."""
+        result, waited = patiently(action, self.progress.note)
+        if waited:
+            for running in self._running.values():
+                running.heard += waited
+        return result

@@ -1,12 +1,11 @@
-"""What runs jobs: the protocol, and the executor that runs them in this process."""
+"""What runs jobs: the protocol, and what comes back."""
 
-import traceback
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeAlias
 
 from harness.training.job import Event, TrainingJob
-from harness.training.trainer import train
+
+FailureKind: TypeAlias = Literal["crash", "node", "hung", "memory", "disk", "error"]
 
 
 @dataclass(frozen=True)
@@ -14,17 +13,39 @@ class Failure:
     """A job ended without a result.
 
     Attributes:
-        kind: ``crash`` if the worker died (worth another try), ``error`` if the code raised.
+        kind: ``crash`` if the worker process died, ``node`` if its machine did, ``hung`` if it told nothing
+            for too long, ``memory`` if it was refused memory, ``disk`` if the disk is full: all worth another
+            try. ``error`` if the code raised.
         reason: One line.
-        traceback: All of it, for ``lossbench status``.
+        traceback: All of it.
     """
 
-    kind: Literal["crash", "error"]
+    kind: FailureKind
     reason: str
     traceback: str
 
 
-Message = tuple[str, Event | Failure]
+@dataclass(frozen=True)
+class Stopped:
+    """A job was asked to stop and did after an epoch, whose checkpoint it left."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """Lines that a worker printed or logged since it was last heard of, for ``lossbench logs``."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Files of a job on a machine that does not share the driver's folders, by name in the job's folder."""
+
+    files: dict[str, bytes]
+
+
+Happening: TypeAlias = Event | Said | Kept | Stopped | Failure
+Message: TypeAlias = tuple[str, Happening]
 """Key of a job and what happened to it."""
 
 
@@ -32,60 +53,35 @@ class Executor(Protocol):
     """Runs jobs and reports their events."""
 
     @property
+    def workers(self) -> int:
+        """How many jobs can run at a time; changes when machines come and go."""
+
+    @property
     def free(self) -> int:
         """How many jobs can be submitted now."""
 
-    def submit(self, job: TrainingJob) -> None:
-        """Start a job; there must be a free place."""
+    def submit(self, job: TrainingJob, alone: bool = False) -> None:
+        """Start a job; there must be a free place.
+
+        Args:
+            job: What to run.
+            alone: Whether it gets a GPU for itself, as soon as its neighbours there have ended.
+        """
 
     def wait(self, seconds: float) -> list[Message]:
         """Return what has happened, waiting up to ``seconds`` for something."""
 
+    def notes(self) -> list[str]:
+        """Return what there is to say about machines since the last call, in sentences."""
+
+    def stop(self) -> None:
+        """Ask every job to stop after its epoch and to leave a checkpoint; each answers :class:`Stopped`."""
+
+    def abandon(self, key: str) -> None:
+        """Stop one job now; nothing more is heard of it."""
+
     def cancel(self) -> None:
-        """Stop all jobs without waiting for them."""
+        """Stop all jobs now."""
 
     def close(self) -> None:
         """Give all resources back."""
-
-
-class InlineExecutor:
-    """Runs one job at a time in this process (``--local``)."""
-
-    def __init__(self) -> None:
-        self._running: tuple[str, Iterator[Event]] | None = None
-
-    @property
-    def free(self) -> int:
-        """One if no job is running."""
-        return 1 if self._running is None else 0
-
-    def submit(self, job: TrainingJob) -> None:
-        """Take a job; it runs inside :meth:`wait`."""
-        self._running = (job.key, train(job))
-
-    def wait(self, seconds: float) -> list[Message]:
-        """Run the job up to its next event, however long that takes."""
-        if self._running is None:
-            return []
-        key, events = self._running
-        try:
-            return [(key, next(events))]
-        except StopIteration:
-            self._running = None
-            return []
-        except Exception as error:
-            self._running = None
-            return [(key, Failure("error", describe(error), traceback.format_exc()))]
-
-    def cancel(self) -> None:
-        """Drop the job."""
-        self._running = None
-
-    def close(self) -> None:
-        """Nothing to give back."""
-
-
-def describe(error: BaseException) -> str:
-    """Return an exception as one line."""
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

@@ -1,153 +1,406 @@
-"""Long-lived Ray actors that keep their imports warm and train one trial after another."""
+"""Long-lived Ray actors on one machine or many, each of which trains one trial after another."""
 
-import logging
-import os
-import shutil
-import signal
-import tempfile
-import warnings
-from collections.abc import Iterator
-from dataclasses import dataclass
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.scheduling.executor import Failure, Message, describe
-from harness.store.ownership import machine, process_is_gone
-from harness.training.job import Event, TrainingJob
+from harness.errors import InputError
+from harness.scheduling.delivery import Deliveries
+from harness.scheduling.executor import Failure, Happening, Message, Stopped
+from harness.scheduling.failures import describe
+from harness.scheduling.ray_nodes import NodePlaces, gpu_share, places_of
+from harness.scheduling.ray_session import RaySession
+from harness.scheduling.ray_worker import Worker
+from harness.training.job import Finished, TrainingJob
 
 TRIALS_PER_WORKER = 50
-"""A worker is replaced after this many trials, so that no leak grows for ever."""
+LIFE_OF_A_WORKER_SECONDS = 600.0
+"""A worker is replaced after so many trials, if it is so old, too: no leak grows for ever."""
 
-_OBJECT_STORE_BYTES = 100 * 1024**2  # arrays travel through memory-mapped files, not through Ray
-
-_TEMPORARY = Path("/tmp") if Path("/tmp").is_dir() else Path(tempfile.gettempdir())
-_FOLDER_PREFIX = "lb-"  # short: Ray puts sockets there, whose paths are limited to 107 bytes
-
-_ENVIRONMENT = {
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_USAGE_STATS_REPORT_URL": "http://127.0.0.1:1",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "RAY_worker_niceness": "0",  # 15 by default: starves beside anything else
-    "OMP_NUM_THREADS": "1",
-    "OMP_WAIT_POLICY": "PASSIVE",
-    # glibc would give memory back after every step and fault it in again: a tenth of a float32 step.
-    "MALLOC_TRIM_THRESHOLD_": str(2**30),
-    "MALLOC_MMAP_THRESHOLD_": str(2**25),
-}
+_LOOK_AT_NODES_SECONDS = 1.0
+_MOST_FAILED_STARTS = 5
+_PAUSE_AFTER_FAILED_START_SECONDS = 2.0
 
 
-class Worker:
-    """The actor: imports torch once, then trains job after job."""
+@dataclass(frozen=True)
+class PoolOptions:
+    """What a pool is made of.
 
-    def train(self, job: TrainingJob) -> Iterator[Event]:
-        """Yield the events of one training."""
-        from harness.training.trainer import train
+    Attributes:
+        workers: Trials at a time at most; None: as many as the machines can run.
+        trials_per_gpu: Trials that share a GPU; 0: they run on cores, one each.
+        address: Of a running cluster; None: a private one on this machine.
+        cores: Logical cores of a private one.
+        gpus: GPUs of a private one; None: as Ray finds them.
+        datasets: Folders of prepared datasets by fingerprint, for machines that do not see them.
+        artifacts: Folder of the files of trials.
+        entry: ``module:function`` of the generator function that runs a job.
+        parcel: What a worker is given for a job.
+    """
 
-        yield from train(job)
+    workers: int | None = None
+    trials_per_gpu: int = 0
+    address: str | None = None
+    cores: int = 1
+    gpus: int | None = None
+    datasets: Mapping[str, Path] = field(default_factory=dict)
+    artifacts: Path = Path()
+    entry: str = "harness.training.trainer:train"
+    parcel: Callable[[TrainingJob], Any] = lambda job: job
 
 
 @dataclass
 class _Place:
-    """One worker and what it is doing."""
+    """One worker and what it is doing.
 
-    actor: Any
+    Attributes:
+        at: The machine, and the cores that the worker reserves there.
+        actor: None while it makes room for a neighbour.
+        ready: Reference that resolves when it has started; None after that.
+        gpu: Index of its GPU.
+        born: When it started.
+        trials: How many it has been given.
+        job: What it has now.
+        events: Of that job; None while its dataset is on the way.
+        prepared: The dataset that it had last.
+        alone: Whether its neighbours on the GPU make room for it.
+        failed_starts: In a row.
+        not_before: When it may be started again.
+    """
+
+    at: NodePlaces
+    actor: Any = None
+    ready: Any = None
+    gpu: str = ""
+    born: float = 0.0
     trials: int = 0
-    key: str | None = None
+    job: TrainingJob | None = None
     events: Any = None
+    prepared: Path | None = None
+    alone: bool = False
+    failed_starts: int = 0
+    not_before: float = 0.0
+
+    @property
+    def idle(self) -> bool:
+        return self.actor is not None and self.ready is None and self.job is None
+
+    @property
+    def group(self) -> tuple[str, str]:
+        """The GPU that it shares."""
+        return self.at.node, self.gpu
 
 
 class RayExecutor:
-    """A pool of worker actors on this machine.
+    """A pool of worker actors that follows the machines of its cluster.
 
     Args:
-        workers: Number of actors; each trains one trial at a time.
-        gpus_per_worker: Share of a GPU that each actor reserves; 0 on the CPU.
+        options: What it is made of.
+
+    Raises:
+        InputError: if no cluster answers at the address.
     """
 
-    def __init__(self, workers: int, gpus_per_worker: float = 0.0) -> None:
-        os.environ.update(_ENVIRONMENT)
-        import ray
-
-        self._ray = ray
-        self._folder = _new_folder()
-        terminate = signal.getsignal(signal.SIGTERM)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            ray.init(
-                address="local",
-                num_cpus=workers,
-                include_dashboard=False,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-                object_store_memory=_OBJECT_STORE_BYTES,
-                _temp_dir=self._folder,
-            )
-        signal.signal(signal.SIGTERM, terminate)  # Ray replaces the handler
-        self._worker = ray.remote(num_cpus=1, num_gpus=gpus_per_worker, max_restarts=0, max_task_retries=0)(
-            Worker
+    def __init__(self, options: PoolOptions) -> None:
+        self._options = options
+        cpus = options.cores if options.trials_per_gpu else options.workers or options.cores
+        self._session = RaySession(options.address, cpus, options.gpus)
+        self._ray = self._session.ray
+        self._deliveries = (
+            None if self._session.private else Deliveries(self._ray, options.datasets, options.artifacts)
         )
-        self._places = [_Place(self._worker.remote()) for _ in range(workers)]
+        self._places: list[_Place] = []
+        self._alone: list[TrainingJob] = []
+        self._waiting: list[Message] = []
+        self._notes: list[str] = []
+        self._known: dict[str, str] = {}
+        self._refused: set[str] = set()
+        self._looked = -_LOOK_AT_NODES_SECONDS
+        self._stopping = False
+        self._look_at_nodes()
+
+    @property
+    def workers(self) -> int:
+        """Number of workers."""
+        return len(self._places)
 
     @property
     def free(self) -> int:
-        """Number of idle workers."""
-        return sum(place.key is None for place in self._places)
+        """Number of idle workers, less those that make room for a trial that wants a GPU for itself."""
+        return len(self._free_places())
 
-    def submit(self, job: TrainingJob) -> None:
-        """Start a job on an idle worker."""
-        place = next(place for place in self._places if place.key is None)
-        if place.trials >= TRIALS_PER_WORKER:
-            self._renew(place)
-        place.key, place.trials = job.key, place.trials + 1
-        place.events = place.actor.train.options(num_returns="streaming").remote(job)
+    def submit(self, job: TrainingJob, alone: bool = False) -> None:
+        """Start a job on an idle worker: one that had its dataset last, else one whose machine has it."""
+        if alone and self._options.trials_per_gpu > 1:
+            self._alone.append(job)
+            return
+        self._give(min(self._free_places(), key=lambda place: self._distance(place, job)), job)
 
     def wait(self, seconds: float) -> list[Message]:
-        """Return the next event of every worker that has one."""
-        busy = {place.events: place for place in self._places if place.key is not None}
-        if not busy:
-            return []
-        ready, _ = self._ray.wait(list(busy), num_returns=len(busy), timeout=0)
-        if not ready:
-            ready, _ = self._ray.wait(list(busy), num_returns=1, timeout=seconds)
-        return [message for events in ready for message in self._next(busy[events])]
+        """Return what has happened to the jobs."""
+        self._look_at_nodes()
+        self._start_alone()
+        for place in self._places:
+            if place.job is not None and place.events is None:
+                self._begin(place)
+        if self._waiting:
+            found, self._waiting = self._waiting, []
+            return found
+        return self._messages(seconds)
 
-    def _next(self, place: _Place) -> list[Message]:
-        key = place.key
-        assert key is not None
-        try:
-            return [(key, self._ray.get(next(place.events)))]
-        except StopIteration:
-            place.key = place.events = None
-            return []
-        except self._ray.exceptions.RayTaskError as error:
-            place.key = place.events = None
-            return [(key, Failure("error", describe(error.cause or error), str(error)))]
-        except self._ray.exceptions.RayError as error:
-            place.key = place.events = None
-            self._renew(place)
-            return [(key, Failure("crash", f"the worker process died ({type(error).__name__})", str(error)))]
+    def warm_up(self) -> None:
+        """Wait until every worker has started."""
+        while not all(place.idle for place in self._places):
+            self.wait(_LOOK_AT_NODES_SECONDS)
 
-    def _renew(self, place: _Place) -> None:
-        self._ray.kill(place.actor, no_restart=True)
-        place.actor, place.trials = self._worker.remote(), 0
+    def notes(self) -> list[str]:
+        """Return what there is to say about machines and deliveries."""
+        found, self._notes = self._notes, []
+        return found + (self._deliveries.news() if self._deliveries else [])
+
+    def stop(self) -> None:
+        """Ask every job to stop after its epoch."""
+        self._stopping = True
+        for job in self._alone:
+            self._waiting.append((job.key, Stopped()))
+        self._alone.clear()
+        for place in self._places:
+            if place.job is None:
+                continue
+            if place.events is None:
+                self._waiting.append((place.job.key, Stopped()))
+                place.job = None
+            else:
+                place.actor.stop.options(concurrency_group="control").remote(place.job.key)
+
+    def abandon(self, key: str) -> None:
+        """Kill the worker of a job, and start another one."""
+        self._alone = [job for job in self._alone if job.key != key]
+        for place in self._places:
+            if place.job is not None and place.job.key == key:
+                self._renew(place)
 
     def cancel(self) -> None:
         """Kill all workers."""
         for place in self._places:
-            self._ray.kill(place.actor, no_restart=True)
-            place.key = place.events = None
+            self._kill(place)
+        self._places.clear()
+        self._alone.clear()
 
     def close(self) -> None:
-        """End the local Ray cluster and delete its temporary files."""
-        self._ray.shutdown()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        """Leave the cluster; a private one ends."""
+        if self._deliveries:
+            self._deliveries.close()
+        self._session.close()
 
+    # Messages
 
-def _new_folder() -> str:
-    """Make Ray's temporary folder, and delete those of drivers on this machine that were killed."""
-    mine = f"{_FOLDER_PREFIX}{machine()}-"
-    for folder in _TEMPORARY.glob(f"{mine}*-*"):
-        process = folder.name.removeprefix(mine).partition("-")[0]
-        if process.isdigit() and process_is_gone(int(process)):
-            shutil.rmtree(folder, ignore_errors=True)
-    return tempfile.mkdtemp(prefix=f"{mine}{os.getpid()}-", dir=_TEMPORARY)
+    def _messages(self, seconds: float) -> list[Message]:
+        busy = {place.events: place for place in self._places if place.events is not None}
+        starting = {place.ready: place for place in self._places if place.ready is not None}
+        pending = self._deliveries.pending() if self._deliveries else []
+        awaited = [*busy, *starting, *pending]
+        if not awaited:
+            time.sleep(min(seconds, _LOOK_AT_NODES_SECONDS))
+            return []
+        ready, _ = self._ray.wait(awaited, num_returns=len(awaited), timeout=0)
+        if not ready:
+            ready, _ = self._ray.wait(awaited, num_returns=1, timeout=min(seconds, _LOOK_AT_NODES_SECONDS))
+        found: list[Message] = []
+        for reference in ready:
+            if reference in busy:
+                found += self._take(busy[reference])
+            elif reference in starting:
+                self._started(starting[reference])
+        return found
+
+    def _take(self, place: _Place) -> list[Message]:
+        """Return all that a worker has to tell now."""
+        assert place.job is not None
+        key, found = place.job.key, list[Happening]()
+        try:
+            while not found or place.events.next_ready():
+                found.append(self._ray.get(next(place.events)))
+                if isinstance(found[-1], Finished | Failure | Stopped):
+                    self._ended(place, found[-1])
+                    break
+        except StopIteration:
+            found.append(Failure("error", "the worker ended without a result", ""))
+            self._ended(place, found[-1])
+        except self._ray.exceptions.RayTaskError as error:
+            found.append(Failure("error", describe(error.cause or error), str(error)))
+            self._ended(place, found[-1])
+        except self._ray.exceptions.RayError as error:
+            found.append(self._lost(place, error))
+            self._renew(place)
+        return [(key, each) for each in found]
+
+    def _ended(self, place: _Place, how: Happening) -> None:
+        place.job = place.events = None
+        place.alone = False
+        if isinstance(how, Failure) and how.kind == "memory":
+            self._renew(place)  # what it holds may be why there was too little
+
+    def _lost(self, place: _Place, error: Exception) -> Failure:
+        what = type(error).__name__
+        if isinstance(error, self._ray.exceptions.OutOfMemoryError):
+            return Failure("memory", "the worker was killed: its machine ran out of memory", str(error))
+        if isinstance(error, self._ray.exceptions.NodeDiedError) or not self._is_alive(place.at.node):
+            return Failure("node", f"the machine {place.at.address} was lost ({what})", str(error))
+        return Failure("crash", f"the worker process died ({what})", str(error))
+
+    # Workers
+
+    def _free_places(self) -> list[_Place]:
+        taken = {place.group for place in self._places if place.alone}
+        if self._alone:
+            taken.add(self._quietest())
+        return [place for place in self._places if place.idle and place.group not in taken]
+
+    def _distance(self, place: _Place, job: TrainingJob) -> int:
+        if place.prepared == job.prepared:
+            return 0
+        if self._deliveries is None or self._deliveries.has(job, place.at.node):
+            return 1 if place.prepared is None else 2
+        return 3
+
+    def _give(self, place: _Place, job: TrainingJob) -> None:
+        worn = place.trials >= TRIALS_PER_WORKER
+        if worn and time.monotonic() - place.born >= LIFE_OF_A_WORKER_SECONDS:
+            self._renew(place)
+        place.job, place.prepared, place.trials = job, job.prepared, place.trials + 1
+        self._begin(place)
+
+    def _begin(self, place: _Place) -> None:
+        """Send a place's job to its worker, once its dataset lies there."""
+        assert place.job is not None
+        job: TrainingJob | None = place.job
+        if self._deliveries:
+            job = self._deliveries.localised(place.job, place.at.node)
+        if job is not None:
+            run = place.actor.run.options(num_returns="streaming")
+            place.events = run.remote(job.key, self._options.parcel(job))
+
+    def _start(self, place: _Place) -> None:
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        options = self._options
+        actor = self._ray.remote(
+            num_cpus=place.at.cpus,
+            num_gpus=gpu_share(options.trials_per_gpu) if options.trials_per_gpu else 0,
+            max_restarts=0,
+            max_task_retries=0,
+            concurrency_groups={"control": 1},
+            scheduling_strategy=NodeAffinitySchedulingStrategy(place.at.node, soft=False),
+            **self._session.worker_options,
+        )(Worker)
+        place.actor = actor.remote(options.entry, not self._session.private)
+        place.ready = place.actor.ready.remote()
+        place.born, place.trials, place.prepared = time.monotonic(), 0, None
+
+    def _started(self, place: _Place) -> None:
+        try:
+            facts = self._ray.get(place.ready)
+        except self._ray.exceptions.RayError as error:
+            self._kill(place)
+            place.failed_starts += 1
+            place.not_before = time.monotonic() + _PAUSE_AFTER_FAILED_START_SECONDS
+            if self._is_alive(place.at.node) and place.failed_starts >= _MOST_FAILED_STARTS:
+                last = str(error).strip().splitlines()[-1]
+                raise InputError(
+                    f"no worker can be started on the machine {place.at.address}: {last}; "
+                    "'lossbench doctor' looks for the cause"
+                ) from None
+            return
+        place.ready, place.gpu, place.failed_starts = None, facts.gpu, 0
+
+    def _renew(self, place: _Place) -> None:
+        self._kill(place)
+        self._start(place)
+
+    def _kill(self, place: _Place) -> None:
+        if place.actor is not None:
+            self._ray.kill(place.actor, no_restart=True)
+        place.actor = place.ready = place.job = place.events = None
+        place.alone = False
+
+    # A GPU for one trial
+
+    def _quietest(self) -> tuple[str, str]:
+        """Return the GPU on which the fewest trials run, of those that no trial has for itself."""
+        busy: dict[tuple[str, str], int] = defaultdict(int)
+        taken = {place.group for place in self._places if place.alone}
+        for place in self._places:
+            if place.group not in taken:
+                busy[place.group] += place.job is not None
+        return min(busy, key=lambda group: (busy[group], group), default=("", ""))
+
+    def _start_alone(self) -> None:
+        """Give a GPU on which nothing runs any more to the first trial that wants one for itself."""
+        if not self._alone:
+            return
+        group = [place for place in self._places if place.group == self._quietest()]
+        if not group or not all(place.idle for place in group):
+            return
+        place, *neighbours = group
+        for neighbour in neighbours:
+            self._kill(neighbour)
+        gpu = place.gpu
+        self._renew(place)
+        place.gpu, place.alone = gpu, True
+        self._give(place, self._alone.pop(0))
+
+    # Machines
+
+    def _look_at_nodes(self) -> None:
+        """Follow the machines that come and go, and start the workers that are missing."""
+        now = time.monotonic()
+        if now - self._looked >= _LOOK_AT_NODES_SECONDS:
+            self._looked = now
+            options = self._options
+            offered = places_of(self._ray.nodes(), options.trials_per_gpu, options.workers)
+            usable = [each for each in offered if self._is_usable(each)]
+            self._follow({each.node: each for each in usable})
+        taken = {place.group for place in self._places if place.alone}
+        for place in self._places:
+            if place.actor is None and place.not_before <= now and place.group not in taken:
+                self._start(place)
+
+    def _is_usable(self, offer: NodePlaces) -> bool:
+        """Whether a machine has the right programs; asked of it once, without waiting for the answer."""
+        if self._deliveries is None:
+            return True
+        problem = self._deliveries.problem(offer.node)
+        if problem is not None and offer.node not in self._refused:
+            self._refused.add(offer.node)
+            self._notes.append(problem)
+        return problem is None and self._deliveries.facts(offer.node) is not None
+
+    def _follow(self, offered: Mapping[str, NodePlaces]) -> None:
+        for node in self._known.keys() - offered.keys():
+            self._leave(node)
+        for node, offer in offered.items():
+            if node not in self._known and self._known:
+                self._notes.append(f"the machine {offer.address} has joined: {offer.number} more workers")
+            self._known[node] = offer.address
+            missing = offer.number - sum(place.at.node == node for place in self._places)
+            self._places += [_Place(offer) for _ in range(missing)]
+
+    def _leave(self, node: str) -> None:
+        address = self._known.pop(node)
+        gone = [place for place in self._places if place.at.node == node]
+        for place in gone:
+            if place.job is not None:
+                reason = f"the machine {address} was lost"
+                self._waiting.append((place.job.key, Failure("node", reason, "")))
+            self._kill(place)
+            self._places.remove(place)
+        if self._deliveries:
+            self._deliveries.forget(node)
+        self._notes.append(f"the machine {address} has left: {len(gone)} workers fewer")
+
+    def _is_alive(self, node: str) -> bool:
+        return any(each["NodeID"] == node and each["Alive"] for each in self._ray.nodes())

@@ -1,10 +1,11 @@
 """Where the driver's trials come from: a plan, or a search that makes them as results arrive."""
 
-from collections import deque
-from collections.abc import Iterable, Sequence
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from harness.scheduling.progress import Cell, cell_of
 from harness.study.plan import PlannedTrial
 
 
@@ -30,8 +31,12 @@ class TrialSource(Protocol):
         """Whether no trial will come any more."""
 
     @property
+    def cells(self) -> Mapping[Cell, int]:
+        """How many trials of every cell it will have given out in the end."""
+
+    @property
     def expected(self) -> int:
-        """How many trials it will have given out in the end."""
+        """How many that are."""
 
 
 class PlanSource:
@@ -39,6 +44,7 @@ class PlanSource:
 
     def __init__(self, trials: Iterable[PlannedTrial]) -> None:
         self._waiting = deque(trials)
+        self.cells: Mapping[Cell, int] = Counter(map(cell_of, self._waiting))
         self.expected = len(self._waiting)
 
     def take(self) -> PlannedTrial | None:
@@ -78,6 +84,14 @@ class JoinedSources:
     def exhausted(self) -> bool:
         """Whether every source is."""
         return all(source.exhausted for source in self._sources)
+
+    @property
+    def cells(self) -> Mapping[Cell, int]:
+        """Those of all sources together."""
+        found: Counter[Cell] = Counter()
+        for source in self._sources:
+            found.update(source.cells)
+        return found
 
     @property
     def expected(self) -> int:

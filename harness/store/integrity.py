@@ -34,7 +34,7 @@ def faults(database: Database) -> list[str]:
 
 
 def _half_trials(connection: Connection) -> Iterator[str]:
-    """Yield trials that are finished without results, or have results before they are finished."""
+    """Yield trials that are finished without results, or have scores or files before they are finished."""
     final = TrialRow.state.in_(FINAL_STATES)
     trained = LossRow.family != EXTERNAL
     questions = {
@@ -43,7 +43,6 @@ def _half_trials(connection: Connection) -> Iterator[str]:
         & (TrialRow.purpose == "study")
         & ~_has(ScoreRow),
         "is not finished and has scores": ~final & _has(ScoreRow),
-        "is not finished and has a learning curve": ~final & _has(EpochRow),
         "is not finished and has files": ~final & _has(ArtifactRow),
     }
     for flaw, condition in questions.items():

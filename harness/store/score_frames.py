@@ -21,7 +21,7 @@ from harness.store.long_tables import (
     read_classes,
     read_numbers,
 )
-from harness.store.schema import CHECKPOINTS, PARTS, EpochRow, EpochScoreRow, ScoreRow
+from harness.store.schema import CHECKPOINTS, FINAL_STATES, PARTS, EpochRow, EpochScoreRow, ScoreRow
 
 _PARTS, _CHECKPOINTS = sorted(PARTS), sorted(CHECKPOINTS)
 _PLACE_NAMES = ("dataset", "label", "family", "expression", "key", "seed", "fold")
@@ -92,8 +92,14 @@ def read_scores(connection: Connection, places: pd.DataFrame, chosen: ScoreFilte
     )
 
 
+def _finished(places: pd.DataFrame) -> pd.DataFrame:
+    """Return the places whose trials have a result; the curve of a running one is not whole."""
+    return places[places["state"].isin(FINAL_STATES)].reset_index(drop=True)
+
+
 def read_curves(connection: Connection, places: pd.DataFrame) -> pd.DataFrame:
-    """Return the learning curves of some places, one row per place and epoch."""
+    """Return the learning curves of some places whose trials are over, one row per place and epoch."""
+    places = _finished(places)
     question = select(EpochRow.trial_id, EpochRow.epoch, *_CURVE_VALUES).where(
         _one_of(EpochRow.trial_id, _distinct(places, "trial_id"))
     )
@@ -109,6 +115,7 @@ def read_curves(connection: Connection, places: pd.DataFrame) -> pd.DataFrame:
 
 def read_class_curves(connection: Connection, places: pd.DataFrame, metrics: pd.DataFrame) -> pd.DataFrame:
     """Return the curves of every class of some places, one row per place, epoch, class and metric."""
+    places = _finished(places)
     question = select(
         EpochScoreRow.trial_id,
         EpochScoreRow.epoch,

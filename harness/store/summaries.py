@@ -1,7 +1,6 @@
 """Small questions about studies and trials that the command line asks."""
 
 from collections.abc import Iterable, Mapping
-from statistics import median
 from typing import Any
 
 from sqlalchemy import case, func, select
@@ -11,8 +10,6 @@ from harness.store.database import Database
 from harness.store.schema import (
     FINAL_STATES,
     Base,
-    DatasetRow,
-    EpochRow,
     StudyRow,
     StudyTrialRow,
     TrialRow,
@@ -93,19 +90,6 @@ def known_trials(database: Database, keys: Iterable[str]) -> dict[str, str]:
     with database.read() as connection:
         rows = connection.execute(select(TrialRow.key, TrialRow.state)).all()
     return {row.key: row.state for row in rows if row.key in wanted}
-
-
-def median_epoch_seconds(database: Database, fingerprint: str) -> float | None:
-    """Return the median time of an epoch on a dataset, over all its trials; None if there are none."""
-    question = (
-        select(EpochRow.seconds)
-        .join(TrialRow, TrialRow.id == EpochRow.trial_id)
-        .join(DatasetRow, DatasetRow.id == TrialRow.dataset_id)
-        .where(DatasetRow.fingerprint == fingerprint)
-    )
-    with database.read() as connection:
-        seconds = list(connection.scalars(question))
-    return median(seconds) if seconds else None
 
 
 def stale_reasons(

@@ -5,14 +5,14 @@ A trial is ``waiting``, then ``running`` under a lease, then ``done`` or ``diver
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, delete, insert, select, update
+from sqlalchemy import Connection, Select, and_, select, update
 
-from harness.store.bulk import insert_columns
 from harness.store.database import Database
+from harness.store.outcome import Outcome, write_epochs, write_results
 from harness.store.ownership import lease_is_over
 from harness.store.privacy import document_without_paths, shareable
 from harness.store.registration import put_in_study, trial_ids
@@ -20,15 +20,9 @@ from harness.store.rows import digest_of, upsert_row
 from harness.store.schema import (
     EXTERNAL,
     FINAL_STATES,
-    ArtifactRow,
-    CaseRow,
     EnvironmentRow,
-    EpochRow,
-    EpochScoreRow,
     LossRow,
     MetricRow,
-    PatientRow,
-    ScoreRow,
     StudyRow,
     StudyTrialRow,
     TrialRow,
@@ -63,37 +57,35 @@ class Selection:
 
 
 @dataclass(frozen=True)
-class ArtifactRecord:
-    """A file that a trial kept."""
+class Claim:
+    """What became of an attempt to take a trial.
 
-    kind: str
-    path: str
-    sha256: str
-    bytes: int
+    Attributes:
+        taken: Whether this driver has its lease now.
+        state: What the trial was in before; ``running`` if another driver holds it.
+        best_val_dsc: Of a finished one.
+    """
+
+    taken: bool
+    state: str
+    best_val_dsc: float | None
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """Everything a finished trial leaves, written in one transaction.
+class Beat:
+    """What a running trial has done since the last heartbeat.
 
-    ``epochs``, ``scores`` and ``epoch_scores`` are rows as mappings: the columns of ``epoch``, those
-    of ``score`` with ``case`` and ``metric`` as names, and those of ``epoch_score`` with ``metric`` as a
-    name. ``reason_epoch`` is when ``reason`` came true, ``numerics`` what decides the bits besides the key.
+    Attributes:
+        epoch: The epoch that it trains now, from 0.
+        epochs: New rows of ``epoch``.
+        epoch_scores: New rows of ``epoch_score``, metrics as names.
+        since: Rows from this epoch on are replaced; None: none are.
     """
 
-    state: str
-    collapsed: bool
-    reason: str | None
-    best_epoch: int | None
-    best_val_dsc: float | None
-    seconds: float
-    epochs: Sequence[Mapping[str, Any]]
-    scores: Sequence[Mapping[str, Any]]
-    artifacts: Sequence[ArtifactRecord]
-    environment: Mapping[str, str]
+    epoch: int
+    epochs: Sequence[Mapping[str, Any]] = ()
     epoch_scores: Sequence[Mapping[str, Any]] = ()
-    reason_epoch: int | None = None
-    numerics: str | None = None
+    since: int | None = None
 
 
 class TrialStore:
@@ -155,32 +147,49 @@ class TrialStore:
             places = {(ids[record.key], record.label): record.dataset for record in records}
             put_in_study(connection, study_id, places)
 
-    def result(self, key: str) -> tuple[str, float | None]:
-        """Return the state of a registered trial and its best validation DSC, if it has one."""
+    def places(self, study_id: int) -> dict[tuple[str, str], Claim]:
+        """Return what is known of a study's current trials, none of which is taken, by key and label."""
+        question = (
+            select(TrialRow.key, StudyTrialRow.label, TrialRow.state, TrialRow.best_val_dsc)
+            .join(StudyTrialRow, StudyTrialRow.trial_id == TrialRow.id)
+            .where(StudyTrialRow.study_id == study_id, StudyTrialRow.current)
+        )
         with self.database.read() as connection:
-            row = connection.execute(
-                select(TrialRow.state, TrialRow.best_val_dsc).where(TrialRow.key == key)
-            ).one()
-        return row.state, row.best_val_dsc
+            rows = connection.execute(question).all()
+        return {(row.key, row.label): Claim(False, row.state, row.best_val_dsc) for row in rows}
 
-    def claim(self, key: str, retry_failed: bool = False) -> bool:
-        """Take a trial's lease; return False if it is finished or another driver holds it."""
+    def claim(self, keys: Sequence[str], retry_failed: bool = False) -> dict[str, Claim]:
+        """Take the leases of registered trials that nobody holds and that have no result, in one transaction.
+
+        Args:
+            keys: Of the trials.
+            retry_failed: Whether failed trials are taken, too.
+
+        Returns:
+            What became of each, by key.
+        """
         now = datetime.now(UTC)
+        question = select(
+            TrialRow.id,
+            TrialRow.key,
+            TrialRow.state,
+            TrialRow.best_val_dsc,
+            TrialRow.lease_owner,
+            TrialRow.lease_expires,
+        ).where(TrialRow.key.in_(keys))
         with self.database.write() as connection:
-            row = connection.execute(
-                select(TrialRow.state, TrialRow.lease_owner, TrialRow.lease_expires).where(
-                    TrialRow.key == key
-                )
-            ).one()
-            free = (
-                row.state == "waiting"
+            rows = connection.execute(question).all()
+            free = {
+                row.id: row.key
+                for row in rows
+                if row.state == "waiting"
                 or (row.state == "failed" and retry_failed)
                 or (row.state == "running" and lease_is_over(row.lease_owner, row.lease_expires, now))
-            )
+            }
             if free:
                 connection.execute(
                     update(TrialRow)
-                    .where(TrialRow.key == key)
+                    .where(TrialRow.id.in_(free))
                     .values(
                         state="running",
                         lease_owner=self.owner,
@@ -195,23 +204,47 @@ class TrialStore:
                         run_id=None,
                     )
                 )
-            return bool(free)
+            return {row.key: Claim(row.id in free, row.state, row.best_val_dsc) for row in rows}
 
-    def heartbeat(self, epochs: Mapping[str, int]) -> None:
-        """Extend the leases of this driver and note the epoch that each of its trials has reached."""
-        expires = datetime.now(UTC) + timedelta(seconds=LEASE_SECONDS)
-        mine = and_(TrialRow.lease_owner == self.owner, TrialRow.state == "running")
-        with self.database.write() as connection:
-            connection.execute(update(TrialRow).where(mine).values(lease_expires=expires))
-            for key, epoch in epochs.items():
-                connection.execute(update(TrialRow).where(mine, TrialRow.key == key).values(epoch_now=epoch))
-
-    def release(self, key: str) -> None:
-        """Give a trial back unfinished."""
+    def again(self, key: str) -> None:
+        """Count one more attempt at a trial of this driver, whose worker did not finish it."""
         with self.database.write() as connection:
             connection.execute(
                 update(TrialRow)
                 .where(TrialRow.key == key, TrialRow.lease_owner == self.owner)
+                .values(attempts=TrialRow.attempts + 1)
+            )
+
+    def heartbeat(self, beats: Mapping[str, Beat]) -> set[str]:
+        """Extend the leases of this driver and write how far its trials have come, in one transaction.
+
+        Args:
+            beats: By key of the running trials.
+
+        Returns:
+            Keys whose lease is no longer this driver's: it was silent for too long.
+        """
+        expires = datetime.now(UTC) + timedelta(seconds=LEASE_SECONDS)
+        mine = and_(TrialRow.lease_owner == self.owner, TrialRow.state == "running")
+        with self.database.write() as connection:
+            connection.execute(update(TrialRow).where(mine).values(lease_expires=expires))
+            ids = {
+                row.key: row.id for row in connection.execute(select(TrialRow.key, TrialRow.id).where(mine))
+            }
+            held = {ids[key]: beat for key, beat in beats.items() if key in ids}
+            for trial_id, beat in held.items():
+                connection.execute(
+                    update(TrialRow).where(TrialRow.id == trial_id).values(epoch_now=beat.epoch)
+                )
+                write_epochs(connection, trial_id, beat.epochs, beat.epoch_scores, beat.since)
+        return set(beats) - set(ids)
+
+    def release(self, keys: Sequence[str]) -> None:
+        """Give trials back unfinished."""
+        with self.database.write() as connection:
+            connection.execute(
+                update(TrialRow)
+                .where(TrialRow.key.in_(keys), TrialRow.lease_owner == self.owner)
                 .values(state="waiting", lease_owner=None, lease_expires=None)
             )
 
@@ -247,19 +280,7 @@ class TrialStore:
             ).one()
             if row.state in FINAL_STATES:
                 return False
-            for table in (EpochScoreRow, EpochRow, ScoreRow, ArtifactRow):
-                connection.execute(delete(table).where(table.trial_id == row.id))
-            ids = {"metric": _newest_metrics(connection), "case": _cases(connection, row.dataset_id)}
-            for table, found in (
-                (EpochRow, outcome.epochs),
-                (EpochScoreRow, outcome.epoch_scores),
-                (ScoreRow, outcome.scores),
-            ):
-                if found:
-                    columns = {"trial_id": [row.id] * len(found), **_columns(found, ids)}
-                    insert_columns(connection, table, columns)
-            for artifact in outcome.artifacts:
-                connection.execute(insert(ArtifactRow).values(trial_id=row.id, **asdict(artifact)))
+            write_results(connection, row.id, row.dataset_id, outcome)
             connection.execute(
                 update(TrialRow)
                 .where(TrialRow.id == row.id)
@@ -291,25 +312,6 @@ def _trials_of(only: Selection) -> Select[int]:
 
 def _external_trials() -> Select[int]:
     return select(TrialRow.id).join(LossRow).where(LossRow.family == EXTERNAL)
-
-
-def _newest_metrics(connection: Connection) -> dict[str, int]:
-    newest_last = select(MetricRow.name, MetricRow.id).order_by(MetricRow.version)
-    return {row.name: row.id for row in connection.execute(newest_last)}
-
-
-def _cases(connection: Connection, dataset_id: int) -> dict[str, int]:
-    of_dataset = select(CaseRow.name, CaseRow.id).join(PatientRow).where(PatientRow.dataset_id == dataset_id)
-    return {row.name: row.id for row in connection.execute(of_dataset)}
-
-
-def _columns(rows: Sequence[Mapping[str, Any]], ids: Mapping[str, Mapping[str, int]]) -> dict[str, list[Any]]:
-    """Return rows as columns, names of cases and metrics as ids."""
-    columns = {name: [row[name] for row in rows] for name in rows[0]}
-    for name in ids.keys() & columns.keys():
-        known = ids[name]
-        columns[f"{name}_id"] = [known[each] for each in columns.pop(name)]
-    return columns
 
 
 def _environment_id(connection: Connection, facts: Mapping[str, str]) -> int:

@@ -1,18 +1,24 @@
-"""What a worker is given, and the events it yields."""
+"""What a worker is given, and the events it yields.
 
-from collections.abc import Mapping
+Torch is not imported here: events are read by programs that train nothing.
+"""
+
+from __future__ import annotations
+
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from harness.data import storage
-from harness.data.splits import Split
-from harness.losses import LossSpec
-from harness.training.protocol import Protocol
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from harness.data.splits import Split
+    from harness.losses import LossSpec
+    from harness.training.protocol import Protocol
 
 Part = Literal["validation", "test"]
 Checkpoint = Literal["best", "last"]
-Storage: TypeAlias = storage.Storage
+Storage: TypeAlias = Literal["auto", "memory", "mapped"]
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ import json
 import logging
 import time
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import astuple
 from typing import Any
 
@@ -17,6 +18,7 @@ from sqlalchemy.schema import CreateSchema
 
 from harness.errors import InputError
 from harness.losses import parse_loss
+from harness.scheduling.progress import Cell
 from harness.scheduling.trial_source import TrialResult
 from harness.store.database import Database
 from harness.store.privacy import without_secrets
@@ -120,9 +122,18 @@ class AlphaSearch:
         self._gave_up = False
 
     @property
-    def expected(self) -> int:
+    def cells(self) -> Mapping[Cell, int]:
         """Configurations that had no result when the search was opened, and the winner's trials."""
-        return self._open_at_start + len(self._study.chosen_seeds)
+        where = self._dataset.name, self._entry.label
+        return {
+            Cell(*where, "search"): self._open_at_start,
+            Cell(*where, "study"): len(self._study.chosen_seeds),
+        }
+
+    @property
+    def expected(self) -> int:
+        """How many that are together."""
+        return sum(self.cells.values())
 
     @property
     def exhausted(self) -> bool:

@@ -15,7 +15,7 @@ from harness.store.database import Database, open_database
 from harness.store.integrity import faults
 from harness.store.ownership import new_owner
 from harness.store.schema import EpochRow, EpochScoreRow, ScoreRow, TrialRow
-from harness.store.trials import TrialStore
+from harness.store.trials import Beat, TrialStore
 
 MADE_UP = MadeUpResults(cases=50, metrics=20, epochs=50)
 # Forked from this process: a start takes milliseconds, so that most kills meet a writer at work.
@@ -35,7 +35,7 @@ def _write(url: str, keys: list[str], written: Any) -> None:
     store = TrialStore(database, new_owner())
     outcome = MADE_UP.outcome(0)
     for key in keys:
-        if store.claim(key):
+        if store.claim([key])[key].taken:
             store.finish(key, outcome)
             written.value += 1
     os._exit(0)
@@ -86,8 +86,8 @@ def _claim_and_write(url: str, keys: list[str], seed: int) -> None:
     store = TrialStore(database, new_owner())
     random.Random(seed).shuffle(keys)
     for number, key in enumerate(keys):
-        if store.claim(key):
-            store.heartbeat({key: 1})
+        if store.claim([key])[key].taken:
+            store.heartbeat({key: Beat(1)})
             assert store.finish(key, MADE_UP.outcome(number))
     database.close()
     os._exit(0)

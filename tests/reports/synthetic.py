@@ -12,8 +12,9 @@ from sqlalchemy import insert, select, update
 from harness.metrics import METRICS, evaluate_case
 from harness.store.database import Database, open_database
 from harness.store.datasets import DatasetRecord, register_dataset
+from harness.store.outcome import ArtifactRecord, Outcome
 from harness.store.schema import EnvironmentRow, TrialRow
-from harness.store.trials import ArtifactRecord, Outcome, TrialRecord, TrialStore
+from harness.store.trials import TrialRecord, TrialStore
 
 HOSTILE = "a&b_<c>|$x$"
 STUDY = "made-up"
@@ -239,7 +240,7 @@ def finish_trial(
     reason = "the loss was not finite in epoch 4" if diverged else None
     if collapsed:
         reason = "validation DSC 0.012 is below 0.05 (see /home/somebody/private/trial.log)"
-    assert store.claim(record.key)
+    assert store.claim([record.key])[record.key].taken
     store.finish(
         record.key,
         Outcome(

@@ -5,9 +5,12 @@ from dataclasses import dataclass, field
 import pytest
 from sqlalchemy import select
 
-from harness.scheduling.driver import MAX_CRASHES, Driver, Folders
-from harness.scheduling.executor import Failure, InlineExecutor
+from harness.scheduling.driver import Driver
+from harness.scheduling.executor import Failure, Stopped
+from harness.scheduling.inline import InlineExecutor
 from harness.scheduling.progress import Progress
+from harness.scheduling.running_trial import MOST_RETRIES
+from harness.scheduling.trial_forms import Folders
 from harness.scheduling.trial_source import PlanSource
 from harness.store.database import open_database
 from harness.store.datasets import DatasetRecord, register_dataset
@@ -39,15 +42,20 @@ class ScriptedExecutor:
     script: dict[str, list[object]] = field(default_factory=dict)
     submitted: list[TrainingJob] = field(default_factory=list)
     cancelled: bool = False
+    abandoned: list[str] = field(default_factory=list)
 
     def __post_init__(self):
         self._queue = []
 
     @property
+    def workers(self):
+        return self.places
+
+    @property
     def free(self):
         return self.places - len({key for key, _ in self._queue})
 
-    def submit(self, job):
+    def submit(self, job, alone=False):
         self.submitted.append(job)
         endings = self.script.get(str(job.loss.expression), [])
         self._queue += [
@@ -58,6 +66,17 @@ class ScriptedExecutor:
 
     def wait(self, seconds):
         return [self._queue.pop(0)] if self._queue else []
+
+    def notes(self):
+        return []
+
+    def stop(self):
+        keys = dict.fromkeys(key for key, _ in self._queue)
+        self._queue = [(key, Stopped()) for key in keys]
+
+    def abandon(self, key):
+        self.abandoned.append(key)
+        self._queue = [message for message in self._queue if message[0] != key]
 
     def cancel(self):
         self.cancelled = True
@@ -143,7 +162,7 @@ def test_a_crashed_worker_is_tried_again_up_to_a_limit(make_driver, database):
 
 def test_too_many_crashes_fail_the_trial(make_driver, database):
     crash = Failure("crash", "the worker process died", "")
-    executor = ScriptedExecutor(places=1, script={"dice": [crash] * (MAX_CRASHES + 1)})
+    executor = ScriptedExecutor(places=1, script={"dice": [crash] * (MOST_RETRIES["crash"] + 1)})
     assert make_driver(executor).run().failed == 1
     assert failures(database)[0]["reason"] == "the worker process died"
 

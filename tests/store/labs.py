@@ -9,10 +9,11 @@ from sqlalchemy import select
 from harness.store import frames
 from harness.store.database import Database
 from harness.store.datasets import DatasetRecord, SplitRecord, register_dataset, register_splits
+from harness.store.outcome import ArtifactRecord, Outcome
 from harness.store.rows import digest_of
 from harness.store.runs import register_run
 from harness.store.schema import TrialRow
-from harness.store.trials import ArtifactRecord, Outcome, TrialRecord, TrialStore
+from harness.store.trials import TrialRecord, TrialStore
 
 HOSTILE = "a'b\"c;--<b>&amp;\\input{x}%$#_{}^~,\n\t| `$(x)` ../../é 你好 🙂"
 SPLIT = {"kind": "holdout"}
@@ -76,7 +77,7 @@ class Lab:
     def _finish(self, store: TrialStore, record: TrialRecord) -> None:
         if self.state == "waiting":
             return
-        store.claim(record.key)
+        store.claim([record.key])
         if self.state == "failed":
             store.fail(record.key, "out of memory", "Traceback")
         if self.state != "done":

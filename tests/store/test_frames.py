@@ -7,7 +7,8 @@ from harness.errors import InputError
 from harness.store import frames
 from harness.store.database import Database
 from harness.store.datasets import DatasetRecord, register_dataset
-from harness.store.trials import ArtifactRecord, Outcome, TrialRecord, TrialStore
+from harness.store.outcome import ArtifactRecord, Outcome
+from harness.store.trials import TrialRecord, TrialStore
 
 
 def record(key: str, label: str, purpose: str = "study") -> TrialRecord:
@@ -73,7 +74,7 @@ def database(database: Database) -> Database:
     ]
     store.register_trials(study, now, restart=True)
     for key, value in (("stale", 1.0), ("one", 3.5), ("two", None), ("search", 9.0)):
-        store.claim(key)
+        store.claim([key])
         store.finish(key, outcome(value))
     return database
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import make_url, select, update
+from sqlalchemy import insert, make_url, select, update
 from sqlalchemy.exc import DBAPIError
 
 from harness.errors import InputError
@@ -16,7 +16,7 @@ from harness.store.bulk import insert_rows
 from harness.store.database import Database, open_database, upgrade_database, write_backup
 from harness.store.integrity import faults
 from harness.store.rows import digest_of
-from harness.store.schema import EnvironmentRow, EpochRow, LossRow, RunRow, ScoreRow, TrialRow
+from harness.store.schema import ArtifactRow, EnvironmentRow, LossRow, RunRow, ScoreRow, TrialRow
 from tests.store.versions import make_database
 
 
@@ -53,13 +53,13 @@ def test_a_whole_database_has_no_faults(kept: Database) -> None:
 
 def test_half_trials_and_wrong_keys_are_found(kept: Database) -> None:
     mend_keys(kept)
-    point = {"epoch": 0, "train_loss": 0.3, "val_dsc": 0.4, "learning_rate": 1e-3, "seconds": 1.0}
+    file = {"kind": "model", "path": "3/model.pt", "sha256": "0" * 64, "bytes": 1}
     with kept.write() as connection:
-        insert_rows(connection, EpochRow, [{"trial_id": 3, **point}])
+        connection.execute(insert(ArtifactRow).values(trial_id=3, **file))
         connection.execute(update(LossRow).values(canonical={"name": "another"}))
     found = faults(kept)
     assert [line.split("' ")[-1] for line in found] == [
-        "is not finished and has a learning curve",
+        "is not finished and has files",
         "is not the sha256 of its fields",
     ]
     with kept.write() as connection:

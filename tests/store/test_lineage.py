@@ -10,11 +10,12 @@ from harness.errors import InputError
 from harness.store.datasets import DatasetRecord, SplitRecord, register_dataset, register_splits
 from harness.store.external import store_external
 from harness.store.lineage import Lineage, trace
+from harness.store.outcome import ArtifactRecord, Outcome
 from harness.store.ownership import new_owner
 from harness.store.rows import digest_of
 from harness.store.runs import register_run
 from harness.store.schema import TrialRow
-from harness.store.trials import ArtifactRecord, Outcome, Selection, TrialRecord, TrialStore
+from harness.store.trials import Selection, TrialRecord, TrialStore
 from tests.store.test_external import FOUND, truths
 
 SPLIT = {"kind": "holdout", "test": 2}
@@ -74,7 +75,7 @@ def store(database, tmp_path):
     store.register_trials(study, [DONE, DIVERGED, FAILED, WAITING, RUNNING])
     store.register_trials(other, [replace(DONE, label="Cross entropy")])
     for each in (DONE, DIVERGED, FAILED, RUNNING):
-        store.claim(each.key)
+        store.claim([each.key])
     content = b"weights"
     (tmp_path / "model.pt").write_bytes(content)
     kept = ArtifactRecord("model", "model.pt", hashlib.sha256(content).hexdigest(), len(content))
@@ -208,6 +209,6 @@ def test_what_is_no_beginning_of_a_key_is_refused(store, trial, told):
 
 
 def test_trying_again_forgets_where_a_trial_failed(store):
-    assert store.claim(FAILED.key, retry_failed=True)
+    assert store.claim([FAILED.key], retry_failed=True)[FAILED.key].taken
     found = traced(store, FAILED)
     assert (found.run, found.environment, found.outcome.attempts) == (None, {}, 2)

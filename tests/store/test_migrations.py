@@ -188,9 +188,9 @@ def test_every_trial_of_an_upgraded_database_can_go_on(url: str) -> None:
     make_database(url, "0003")
     upgrade_database(url)
     store = TrialStore(open_database(url), new_owner())
-    assert store.claim("k3")
-    assert store.claim("k2", retry_failed=True)
-    store.release("k2")
+    assert store.claim(["k3"])["k3"].taken
+    assert store.claim(["k2"], retry_failed=True)["k2"].taken
+    store.release(["k2"])
     store.fail("k3", "no", "Traceback")
     with store.database.read() as connection:
         states = {row.key: row.state for row in connection.execute(select(TrialRow.key, TrialRow.state))}

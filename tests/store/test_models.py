@@ -7,8 +7,9 @@ import pytest
 from harness.errors import InputError
 from harness.store.datasets import register_dataset
 from harness.store.models import kept_model, kept_models
+from harness.store.outcome import ArtifactRecord
 from harness.store.ownership import new_owner
-from harness.store.trials import ArtifactRecord, TrialStore
+from harness.store.trials import TrialStore
 from tests.store.test_trials import DATASET, METRIC, OUTCOME, TRIAL
 
 FIRST, SECOND = ("abcdef12" + end * 56 for end in "34")

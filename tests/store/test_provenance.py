@@ -156,7 +156,7 @@ def stored(database):
     store.register_trials(study, [replace(TRIAL, key=key, seed=seed) for seed, key in enumerate("abc")])
     facts = {**code_facts(), **hardware_facts()}
     for key in "abc":
-        store.claim(key)
+        store.claim([key])
     store.finish("a", replace(OUTCOME, environment=facts))
     store.finish("b", replace(OUTCOME, environment=facts))
     reason = "cannot read '/home/jane/x.npy' nor postgresql://nobody:secret@127.0.0.1/r"

@@ -3,18 +3,20 @@
 import multiprocessing
 import os
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 
 from harness.errors import InputError
 from harness.store.database import open_database
 from harness.store.datasets import DatasetRecord, register_dataset
+from harness.store.outcome import Outcome
 from harness.store.ownership import new_owner, owner_is_gone
 from harness.store.schema import EpochRow, EpochScoreRow, ScoreRow, TrialRow
 from harness.store.summaries import failures, trial_counts
-from harness.store.trials import Outcome, TrialRecord, TrialStore
+from harness.store.trials import Beat, Claim, TrialRecord, TrialStore
 
 DATASET = DatasetRecord(
     "f" * 64,
@@ -71,25 +73,30 @@ def rows(store, table):
         return connection.execute(select(table)).all()
 
 
+def result_of(store):
+    [row] = rows(store, TrialRow)
+    return row.state, row.best_val_dsc
+
+
 def test_a_result_is_written_whole_and_once(store):
-    assert store.claim("k1")
+    assert store.claim(["k1"])["k1"].taken
     assert store.finish("k1", OUTCOME)
     assert not store.finish("k1", replace(OUTCOME, best_val_dsc=0.9))
-    assert store.result("k1") == ("done", 0.4)
+    assert result_of(store) == ("done", 0.4)
     assert len(rows(store, ScoreRow)) == len(rows(store, EpochRow)) == 1
 
 
 def test_a_wrong_score_leaves_nothing_of_the_result(store):
-    store.claim("k1")
+    store.claim(["k1"])
     with pytest.raises(KeyError):
         store.finish("k1", replace(OUTCOME, scores=[SCORE, {**SCORE, "case": "nobody"}]))
-    assert store.result("k1")[0] == "running"
+    assert result_of(store)[0] == "running"
     assert rows(store, EpochRow) == []
 
 
 def test_a_curve_of_a_class_belongs_to_an_epoch_of_the_trial(store):
     point = {"epoch": 0, "class_index": 1, "metric": "dsc", "mean": 0.4, "undefined": 0}
-    store.claim("k1")
+    store.claim(["k1"])
     with pytest.raises(IntegrityError, match=r"(?i)foreign key"):
         store.finish("k1", replace(OUTCOME, epoch_scores=[{**point, "epoch": 7}]))
     assert store.finish("k1", replace(OUTCOME, epoch_scores=[point]))
@@ -98,22 +105,22 @@ def test_a_curve_of_a_class_belongs_to_an_epoch_of_the_trial(store):
 
 
 def test_undefined_value_without_reason_is_refused_by_the_database(store):
-    store.claim("k1")
+    store.claim(["k1"])
     with pytest.raises(IntegrityError, match="undefined_has_reason"):
         store.finish("k1", replace(OUTCOME, scores=[{**SCORE, "value": None}]))
 
 
 def test_a_lease_keeps_other_drivers_out_until_its_owner_is_gone(store):
     other = TrialStore(store.database, new_owner())
-    assert store.claim("k1")
-    assert not other.claim("k1")
-    store.release("k1")
-    assert other.claim("k1")
+    assert store.claim(["k1"])["k1"].taken
+    assert not other.claim(["k1"])["k1"].taken
+    store.release(["k1"])
+    assert other.claim(["k1"])["k1"].taken
 
 
 def _claim_and_die(url):
     store = TrialStore(open_database(url), new_owner())
-    store.claim("k1")
+    store.claim(["k1"])
     os._exit(9)
 
 
@@ -121,8 +128,8 @@ def test_a_killed_drivers_trial_returns_at_once_on_the_same_machine(store):
     process = multiprocessing.get_context("spawn").Process(target=_claim_and_die, args=(store.database.url,))
     process.start()
     process.join()
-    assert store.result("k1")[0] == "running"
-    assert store.claim("k1")
+    assert result_of(store)[0] == "running"
+    assert store.claim(["k1"])["k1"].taken
 
 
 def test_owner_of_another_machine_is_never_presumed_dead():
@@ -131,14 +138,14 @@ def test_owner_of_another_machine_is_never_presumed_dead():
 
 
 def test_failed_trials_wait_for_a_request(store):
-    store.claim("k1")
+    store.claim(["k1"])
     store.fail("k1", "ValueError: no", "traceback")
-    assert not store.claim("k1")
-    assert store.claim("k1", retry_failed=True)
+    assert not store.claim(["k1"])["k1"].taken
+    assert store.claim(["k1"], retry_failed=True)["k1"].taken
 
 
 def test_status_counts_and_reasons(store):
-    store.claim("k1")
+    store.claim(["k1"])
     store.fail("k1", "ValueError: no in /data/jane/x.nii", 'File "/data/jane/code.py", line 3')
     with store.database.read() as connection:
         assert connection.scalar(select(TrialRow.traceback)) == 'File "code.py", line 3'
@@ -151,3 +158,47 @@ def test_status_counts_and_reasons(store):
 def test_a_reader_is_not_kept_waiting_by_a_writer(store):
     with store.database.write(), store.database.read() as connection:
         assert connection.scalar(select(TrialRow.key)) == "k1"
+
+
+def points(*epochs):
+    return [
+        {"epoch": epoch, "train_loss": 0.5, "val_dsc": 0.1 * epoch, "learning_rate": 1e-3, "seconds": 1.0}
+        for epoch in epochs
+    ]
+
+
+def test_a_heartbeat_writes_the_curve_of_a_running_trial(store):
+    store.claim(["k1"])
+    score = {"epoch": 1, "class_index": 1, "metric": "dsc", "mean": 0.4, "undefined": 0}
+    assert store.heartbeat({"k1": Beat(2, points(0, 1), [score], since=0)}) == set()
+    assert store.heartbeat({"k1": Beat(3, points(2))}) == set()
+    assert [row.epoch for row in rows(store, EpochRow)] == [0, 1, 2]
+    [row] = rows(store, TrialRow)
+    assert (row.epoch_now, row.state) == (3, "running")
+    assert store.finish("k1", OUTCOME)
+    assert len(rows(store, EpochRow)) == 1  # the result's own, whole
+
+
+def test_a_resumed_trial_replaces_the_epochs_that_it_trains_again(store):
+    store.claim(["k1"])
+    store.heartbeat({"k1": Beat(3, points(0, 1, 2), since=0)})
+    store.heartbeat({"k1": Beat(2, points(1), since=1)})
+    assert [row.epoch for row in rows(store, EpochRow)] == [0, 1]
+
+
+def test_a_driver_that_was_silent_for_too_long_learns_what_it_has_lost(store):
+    store.claim(["k1"])
+    with store.database.write() as connection:
+        connection.execute(update(TrialRow).values(lease_expires=datetime(2020, 1, 1, tzinfo=UTC)))
+    other = TrialStore(store.database, new_owner())
+    assert other.claim(["k1"])["k1"].taken
+    assert store.heartbeat({"k1": Beat(1, points(0), since=0)}) == {"k1"}
+    assert rows(store, EpochRow) == []
+
+
+def test_only_free_trials_are_taken_and_the_state_of_the_others_is_told(store):
+    other = TrialStore(store.database, new_owner())
+    assert store.claim(["k1"]) == {"k1": Claim(True, "waiting", None)}
+    assert other.claim(["k1"]) == {"k1": Claim(False, "running", None)}
+    store.finish("k1", OUTCOME)
+    assert other.claim(["k1"]) == {"k1": Claim(False, "done", 0.4)}

@@ -12,9 +12,10 @@ from sqlalchemy import insert, select, update
 from harness.store import frames
 from harness.store.database import Database
 from harness.store.datasets import DatasetRecord, register_dataset
+from harness.store.outcome import Outcome
 from harness.store.rows import insert_row
 from harness.store.schema import RunRow, StudyTrialRow, TrialRow
-from harness.store.trials import Outcome, TrialRecord, TrialStore
+from harness.store.trials import TrialRecord, TrialStore
 from harness.store.views import VIEWS, create_views, drop_views
 from reports.aggregate import patient_values, run_states, run_values, seed_statistics
 from tests.store.made_up import COMMIT, STUDY, filled
@@ -188,7 +189,7 @@ def folded(database: Database) -> Database:
     for record in records:
         if record.key == "Dice-2-1":
             continue
-        store.claim(record.key)
+        store.claim([record.key])
         state = "diverged" if record.label == "Bad" else "done"
         store.finish(record.key, fold_outcome(record.fold, record.seed, state))
     return database

@@ -1,0 +1,66 @@
+"""The actor that trains: a process that keeps its imports warm from trial to trial."""
+
+import importlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from harness.scheduling.executor import Happening, Said
+from harness.scheduling.scratch import sending_back
+from harness.scheduling.worker import Train, run_job
+
+
+@dataclass(frozen=True)
+class WorkerFacts:
+    """Where a worker is.
+
+    Attributes:
+        process: Its id.
+        gpu: Index of the GPU that Ray gave it, empty on a CPU.
+    """
+
+    process: int
+    gpu: str
+
+
+class Worker:
+    """Runs one job after another.
+
+    Args:
+        entry: ``module:function`` of the generator function that runs a job.
+        sends_back: Whether files of jobs may have to travel to the driver's machine.
+    """
+
+    def __init__(self, entry: str, sends_back: bool = False) -> None:
+        module, _, function = entry.partition(":")
+        train: Train = getattr(importlib.import_module(module), function)
+        self._train = _sending_back(train) if sends_back else train
+        self._asked_to_stop: set[str] = set()
+        self._where = ""
+
+    def ready(self) -> WorkerFacts:
+        """Answer once imports are done."""
+        import ray
+
+        self._where = f"worker process {os.getpid()} on {ray.util.get_node_ip_address()}"
+        return WorkerFacts(os.getpid(), ",".join(map(str, ray.get_gpu_ids())))
+
+    def run(self, key: str, job: Any) -> Iterator[Happening]:
+        """Yield what happens to a job."""
+        yield Said(self._where)
+        try:
+            yield from run_job(job, self._train, lambda: key in self._asked_to_stop)
+        finally:
+            self._asked_to_stop.discard(key)
+
+    def stop(self, key: str) -> None:
+        """Let a job stop after its epoch; called from another thread."""
+        self._asked_to_stop.add(key)
+
+
+def _sending_back(train: Train) -> Train:
+    def train_and_send(job: Any) -> Iterator[Any]:
+        return sending_back(job, train(job))
+
+    return train_and_send

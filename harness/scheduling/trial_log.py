@@ -1,0 +1,49 @@
+"""The log of a trial: a text file beside its other files, written by the driver alone."""
+
+import shutil
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from harness.store.artifacts import folder_of
+from harness.store.privacy import without_secrets
+
+LOG_FILE = "log.txt"
+
+
+class TrialLog:
+    """Appends lines to the logs of trials.
+
+    Args:
+        artifacts: Folder that holds one folder per trial.
+    """
+
+    def __init__(self, artifacts: Path) -> None:
+        self._artifacts = artifacts
+
+    def write(self, key: str, text: str) -> None:
+        """Append a text under the present moment; a log that cannot be written stops no trial.
+
+        Args:
+            key: Of the trial.
+            text: One line, or several, of which the later ones are indented; secrets are masked.
+        """
+        first, *later = without_secrets(text.rstrip()).splitlines() or [""]
+        lines = [f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {first}", *(f"  {line}" for line in later)]
+        folder = self._artifacts / folder_of(key)
+        with suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+            with (folder / LOG_FILE).open("a", encoding="utf-8", errors="backslashreplace") as stream:
+                stream.write("\n".join(lines) + "\n")
+
+    def clear_but_log(self, key: str) -> None:
+        """Delete the other files of a trial that has failed: it will begin anew."""
+        folder = self._artifacts / folder_of(key)
+        for path in folder.glob("*") if folder.is_dir() else ():
+            if path.name == LOG_FILE:
+                continue
+            with suppress(OSError):
+                if path.is_dir():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink()

@@ -1,0 +1,118 @@
+"""What a trial leaves in the database, and the rows that it becomes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sqlalchemy import Connection, delete, insert, select
+
+from harness.store.bulk import insert_columns
+from harness.store.schema import (
+    ArtifactRow,
+    CaseRow,
+    EpochRow,
+    EpochScoreRow,
+    MetricRow,
+    PatientRow,
+    ScoreRow,
+)
+
+
+@dataclass(frozen=True)
+class ArtifactRecord:
+    """A file that a trial kept."""
+
+    kind: str
+    path: str
+    sha256: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Everything a finished trial leaves, written in one transaction.
+
+    ``epochs``, ``scores`` and ``epoch_scores`` are rows as mappings: the columns of ``epoch``, those
+    of ``score`` with ``case`` and ``metric`` as names, and those of ``epoch_score`` with ``metric`` as a
+    name. ``reason_epoch`` is when ``reason`` came true, ``numerics`` what decides the bits besides the key.
+    """
+
+    state: str
+    collapsed: bool
+    reason: str | None
+    best_epoch: int | None
+    best_val_dsc: float | None
+    seconds: float
+    epochs: Sequence[Mapping[str, Any]]
+    scores: Sequence[Mapping[str, Any]]
+    artifacts: Sequence[ArtifactRecord]
+    environment: Mapping[str, str]
+    epoch_scores: Sequence[Mapping[str, Any]] = ()
+    reason_epoch: int | None = None
+    numerics: str | None = None
+
+
+def write_results(connection: Connection, trial_id: int, dataset_id: int, outcome: Outcome) -> None:
+    """Write curve, scores and artifacts of a trial in the place of what it has."""
+    for table in (EpochScoreRow, EpochRow, ScoreRow, ArtifactRow):
+        connection.execute(delete(table).where(table.trial_id == trial_id))
+    ids = {"metric": _newest_metrics(connection), "case": _cases(connection, dataset_id)}
+    _insert(connection, trial_id, EpochRow, outcome.epochs, ids)
+    _insert(connection, trial_id, EpochScoreRow, outcome.epoch_scores, ids)
+    _insert(connection, trial_id, ScoreRow, outcome.scores, ids)
+    for artifact in outcome.artifacts:
+        connection.execute(insert(ArtifactRow).values(trial_id=trial_id, **asdict(artifact)))
+
+
+def write_epochs(
+    connection: Connection,
+    trial_id: int,
+    epochs: Sequence[Mapping[str, Any]],
+    epoch_scores: Sequence[Mapping[str, Any]],
+    since: int | None,
+) -> None:
+    """Add points to the curve of a running trial.
+
+    Args:
+        connection: Inside a writing transaction.
+        trial_id: Of the trial.
+        epochs: Rows of ``epoch``.
+        epoch_scores: Rows of ``epoch_score``, metrics as names.
+        since: Points from this epoch on are deleted first; None: none are.
+    """
+    if since is not None:
+        for table in (EpochScoreRow, EpochRow):
+            connection.execute(delete(table).where(table.trial_id == trial_id, table.epoch >= since))
+    _insert(connection, trial_id, EpochRow, epochs, {})
+    if epoch_scores:
+        _insert(connection, trial_id, EpochScoreRow, epoch_scores, {"metric": _newest_metrics(connection)})
+
+
+def _insert(
+    connection: Connection,
+    trial_id: int,
+    table: Any,
+    rows: Sequence[Mapping[str, Any]],
+    ids: Mapping[str, Mapping[str, int]],
+) -> None:
+    if rows:
+        insert_columns(connection, table, {"trial_id": [trial_id] * len(rows), **_columns(rows, ids)})
+
+
+def _newest_metrics(connection: Connection) -> dict[str, int]:
+    newest_last = select(MetricRow.name, MetricRow.id).order_by(MetricRow.version)
+    return {row.name: row.id for row in connection.execute(newest_last)}
+
+
+def _cases(connection: Connection, dataset_id: int) -> dict[str, int]:
+    of_dataset = select(CaseRow.name, CaseRow.id).join(PatientRow).where(PatientRow.dataset_id == dataset_id)
+    return {row.name: row.id for row in connection.execute(of_dataset)}
+
+
+def _columns(rows: Sequence[Mapping[str, Any]], ids: Mapping[str, Mapping[str, int]]) -> dict[str, list[Any]]:
+    """Return rows as columns, names of cases and metrics as ids."""
+    columns = {name: [row[name] for row in rows] for name in rows[0]}
+    for name in ids.keys() & columns.keys():
+        known = ids[name]
+        columns[f"{name}_id"] = [known[each] for each in columns.pop(name)]
+    return columns

@@ -13,6 +13,7 @@ from harness.cli import (
     catalogue_commands,
     data_commands,
     db_commands,
+    doctor_commands,
     loss_commands,
     plan_commands,
     predict_commands,
@@ -40,6 +41,7 @@ catalogue_commands.add_to(app)
 bench_commands.add_to(app)
 score_commands.add_to(app)
 predict_commands.add_to(app)
+doctor_commands.add_to(app)
 app.add_typer(data_commands.app, name="data", help="Look at, check, prepare and simulate datasets.")
 app.add_typer(db_commands.app, name="db", help="Look after the results database.")
 

@@ -1,15 +1,15 @@
 """Put a study, its data, the database, an executor and a progress view together, and run."""
 
-import os
 import signal
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from harness.cli.executors import executor_for
 from harness.cli.home import Home
-from harness.cli.live import progress_view
+from harness.cli.live import Style, progress_view
 from harness.cli.output import print_warning, stderr
 from harness.cli.preparation import (
     ReadyDataset,
@@ -21,8 +21,11 @@ from harness.cli.preparation import (
 )
 from harness.data.storage import Storage
 from harness.metrics import METRICS
-from harness.scheduling.driver import Driver, DriverOptions, Folders, Summary, record_of
-from harness.scheduling.executor import Executor, InlineExecutor
+from harness.scheduling.costs import Costs
+from harness.scheduling.driver import Driver, Summary
+from harness.scheduling.order import ordered
+from harness.scheduling.progress import Cell, cell_of
+from harness.scheduling.trial_forms import STALL_MINUTES, DriverOptions, Folders, record_of
 from harness.scheduling.trial_source import JoinedSources, PlanSource, TrialSource
 from harness.store.database import Database, open_database, open_if_there
 from harness.store.datasets import SplitRecord, register_dataset, register_splits
@@ -30,7 +33,7 @@ from harness.store.ownership import new_owner
 from harness.store.provenance import command_line
 from harness.store.runs import register_run
 from harness.store.trials import Selection, TrialStore
-from harness.study.plan import check_folds, chosen_folds, fixed_trials, schedule_warnings
+from harness.study.plan import PlannedTrial, check_folds, chosen_folds, fixed_trials, schedule_warnings
 from harness.study.spec import Study, load_study
 
 
@@ -41,16 +44,20 @@ class RunOptions:
     local: bool
     workers: int | None
     device: str
-    trials_per_gpu: int
+    trials_per_gpu: int | Literal["auto"]
     retry_failed: bool
     slices: Storage = "auto"
     keep_models: bool = True
+    address: str | None = None
+    stall_minutes: float = STALL_MINUTES
+    view: Style = "auto"
 
 
 def run_study(name: str, overrides: tuple[str, ...], home: Home, data: Path, options: RunOptions) -> Summary:
     """Train what the study still lacks and return what was done."""
     study, folder = load_study(name, overrides)
     check_folds(study, folder)
+    from harness.training.determinism import device_name
     from harness.training.prediction import choose_device
 
     device = choose_device(options.device).type
@@ -64,27 +71,25 @@ def run_study(name: str, overrides: tuple[str, ...], home: Home, data: Path, opt
     study_id = _register(store, study, ready, splits)
     for warning in [*schedule_warnings(study), *split_warnings(ready)]:
         print_warning(warning)
-    source = _source(study, ready, database)
-    with _executor(options, device) as executor, progress_view(study.study) as progress:
-        driver = Driver(
-            store=store,
-            study_id=study_id,
-            executor=executor,
-            source=source,
-            folders=Folders(
-                {each.prepared.fingerprint: each.prepared.folder.resolve() for each in ready},
-                home.artifacts.resolve(),
-            ),
-            progress=progress,
-            options=DriverOptions(
-                device,
-                retry_failed=options.retry_failed,
-                storage=options.slices,
-                keep_models=options.keep_models,
-            ),
-        )
-        with _drain_on_interrupt(driver):
-            return driver.run()
+    folders = Folders(
+        {each.prepared.fingerprint: each.prepared.folder.resolve() for each in ready},
+        home.artifacts.resolve(),
+    )
+    wanted = DriverOptions(
+        device,
+        retry_failed=options.retry_failed,
+        storage=options.slices,
+        keep_models=options.keep_models,
+        stall_seconds=options.stall_minutes * 60,
+    )
+    planned = fixed_trials(study, [each.study_dataset for each in ready])
+    with executor_for(options, device, folders, planned, wanted, home) as executor:
+        costs = Costs.from_database(database, folders.prepared, device_name(device))
+        source = _source(study, ready, database, ordered(planned, costs, executor.workers or 1))
+        with progress_view(study.study, options.view, _expected(planned, costs)) as progress:
+            driver = Driver(store, study_id, executor, source, folders, progress, wanted)
+            with _stop_on_interrupt(driver):
+                return driver.run()
 
 
 def _register(
@@ -104,7 +109,9 @@ def _register(
     return study_id
 
 
-def _source(study: Study, ready: list[ReadyDataset], database: Database) -> TrialSource:
+def _source(
+    study: Study, ready: list[ReadyDataset], database: Database, planned: Sequence[PlannedTrial]
+) -> TrialSource:
     """Return the plan and, for every tuned loss and fold, a search."""
     datasets = [each.study_dataset for each in ready]
     sources: list[TrialSource] = []
@@ -120,39 +127,24 @@ def _source(study: Study, ready: list[ReadyDataset], database: Database) -> Tria
             for fold in chosen_folds(study, dataset.split)
         ]
     # Searches first: otherwise the winners' trials come last and workers wait for them.
-    return JoinedSources([*sources, PlanSource(fixed_trials(study, datasets))])
+    return JoinedSources([*sources, PlanSource(planned)])
+
+
+def _expected(planned: Sequence[PlannedTrial], costs: Costs) -> dict[Cell, float]:
+    """Return the expected seconds of a trial of every cell that earlier trials tell of."""
+    found = {cell_of(each): costs.seconds(each) for each in planned}
+    return {cell: seconds for cell, seconds in found.items() if seconds is not None}
 
 
 @contextmanager
-def _executor(options: RunOptions, device: str) -> Iterator[Executor]:
-    executor = InlineExecutor() if options.local else _ray_executor(options, device)
-    try:
-        yield executor
-    finally:
-        executor.close()
-
-
-def _ray_executor(options: RunOptions, device: str) -> Executor:
-    import torch
-
-    from harness.scheduling.ray_pool import RayExecutor
-
-    if device == "cpu":
-        return RayExecutor(options.workers or len(os.sched_getaffinity(0)))
-    shares = torch.cuda.device_count() * options.trials_per_gpu
-    # More actors than shares would wait for a GPU for ever.
-    return RayExecutor(min(options.workers or shares, shares), gpus_per_worker=1 / options.trials_per_gpu)
-
-
-@contextmanager
-def _drain_on_interrupt(driver: Driver) -> Iterator[None]:
-    """First Ctrl-C: start nothing new. Second: stop now."""
+def _stop_on_interrupt(driver: Driver) -> Iterator[None]:
+    """First Ctrl-C: finish the epochs. Second: stop now."""
 
     def interrupt(_signal: int, _frame: Any) -> None:
         if driver.draining:
             raise KeyboardInterrupt
         driver.draining = True
-        stderr.print("finishing the running trials; press Ctrl-C again to stop now")
+        stderr.print("finishing the running epochs; press Ctrl-C again to stop now")
 
     before = signal.signal(signal.SIGINT, interrupt)
     try:

@@ -8,12 +8,16 @@ import typer
 from harness.cli.home import DEFAULT_DATA, DEFAULT_HOME, DatabaseOption, DataOption, Home, HomeOption
 from harness.cli.output import print_json, stdout
 from harness.cli.plan_commands import plan
-from harness.cli.study_options import JsonOption, SetOption, StudyArgument
+from harness.cli.study_options import SetOption, StudyArgument
+from harness.errors import InputError
 
 if TYPE_CHECKING:
+    from harness.cli.live import Style
     from harness.scheduling.driver import Summary
 
 SOME_FAILED, PAUSED = 1, 75
+
+STALL_MINUTES = 60.0
 
 
 def add_to(app: typer.Typer) -> None:
@@ -37,7 +41,9 @@ def run(
         ),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    trials_per_gpu: Annotated[int, typer.Option(min=1, help="Trials that share one GPU.")] = 1,
+    trials_per_gpu: Annotated[
+        str, typer.Option(help="Trials that share one GPU: a number, or auto to measure.", metavar="N|auto")
+    ] = "1",
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try failed trials again.")] = False,
     slices: Annotated[
         Literal["auto", "memory", "mapped"],
@@ -50,18 +56,39 @@ def run(
         bool,
         typer.Option(help="Keep the reported weights of every trial, for 'lossbench predict'."),
     ] = True,
-    as_json: JsonOption = False,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            envvar="LOSSBENCH_RAY_ADDRESS",
+            help="HOST:PORT of a running Ray cluster, or auto for the one that this machine belongs to; a "
+            "private one if absent.",
+            show_default=False,
+        ),
+    ] = None,
+    stall_after: Annotated[
+        float,
+        typer.Option(min=0.01, help="Minutes without news after which a worker is taken for hung and ended."),
+    ] = STALL_MINUTES,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Tell only warnings and failures.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Tell events as JSON lines on stderr, and the summary as JSON.")
+    ] = False,
 ) -> None:
     """Train what a study still lacks. The same command goes on after an interruption.
 
-    The first Ctrl-C lets running trials finish, the second stops them.
+    The first Ctrl-C lets running trials finish their epoch and keeps a checkpoint of each, the second stops
+    them now.
     """
     if dry_run:
         plan(study, data, home, db, overrides, as_json)
         return
     from harness.cli.running import RunOptions, run_study
 
-    options = RunOptions(local, workers, device, trials_per_gpu, retry_failed, slices, keep_models)
+    view: "Style" = "json" if as_json else "quiet" if quiet else "auto"
+    share = _trials_per_gpu(trials_per_gpu)
+    options = RunOptions(
+        local, workers, device, share, retry_failed, slices, keep_models, address, stall_after, view
+    )
     summary = run_study(study, tuple(overrides or ()), Home(home, db), data, options)
     if as_json:
         print_json(vars(summary))
@@ -101,6 +128,14 @@ def report(
     )
     stdout.print(written.summary, highlight=False, markup=False)
     stdout.print(f"report: {written.page}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _trials_per_gpu(given: str) -> int | Literal["auto"]:
+    if given == "auto":
+        return "auto"
+    if not given.isdecimal() or int(given) < 1:
+        raise InputError(f"--trials-per-gpu {given!r}: give a number from 1 on, or auto")
+    return int(given)
 
 
 def _print_summary(summary: "Summary", study: str) -> None:

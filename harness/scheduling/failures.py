@@ -12,22 +12,29 @@ _NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
 
 def failure_of(error: BaseException) -> Failure:
     """Return an exception as a failure with its traceback."""
-    return Failure(_kind(error), describe(error), "".join(traceback.format_exception(error)))
+    kind, culprit = _diagnosis(error)
+    return Failure(kind, describe(culprit), "".join(traceback.format_exception(error)))
 
 
 def describe(error: BaseException) -> str:
     """Return an exception as one line."""
-    lines = str(error).strip().splitlines()
+    try:
+        lines = str(error).strip().splitlines()
+    except Exception:  # code of somebody else
+        lines = []
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
 
 
-def _kind(error: BaseException) -> FailureKind:
+def _diagnosis(error: BaseException) -> tuple[FailureKind, BaseException]:
+    """Return the kind of a failure, and the exception that tells it: torch hides a full disk behind another."""
     causes = list(_causes(error))
-    if any(isinstance(each, OSError) and each.errno in _NO_SPACE for each in causes):
-        return "disk"
-    if any(map(_says_out_of_memory, causes)):
-        return "memory"
-    return "error"
+    for each in causes:
+        if isinstance(each, OSError) and each.errno in _NO_SPACE:
+            return "disk", each
+    for each in causes:
+        if _says_out_of_memory(each):
+            return "memory", each
+    return "error", error
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -1,7 +1,6 @@
 """Long-lived Ray actors on one machine or many, each of which trains one trial after another."""
 
 import time
-from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ from harness.scheduling.delivery import Deliveries
 from harness.scheduling.executor import Failure, Happening, Message, Stopped
 from harness.scheduling.failures import describe
 from harness.scheduling.ray_nodes import NodePlaces, gpu_share, places_of
+from harness.scheduling.ray_places import Place, quietest, taken_for_one
 from harness.scheduling.ray_session import RaySession
 from harness.scheduling.ray_worker import Worker
 from harness.training.job import Finished, TrainingJob
@@ -52,48 +52,6 @@ class PoolOptions:
     parcel: Callable[[TrainingJob], Any] = lambda job: job
 
 
-@dataclass
-class _Place:
-    """One worker and what it is doing.
-
-    Attributes:
-        at: The machine, and the cores that the worker reserves there.
-        actor: None while it makes room for a neighbour.
-        ready: Reference that resolves when it has started; None after that.
-        gpu: Index of its GPU.
-        born: When it started.
-        trials: How many it has been given.
-        job: What it has now.
-        events: Of that job; None while its dataset is on the way.
-        prepared: The dataset that it had last.
-        alone: Whether its neighbours on the GPU make room for it.
-        failed_starts: In a row.
-        not_before: When it may be started again.
-    """
-
-    at: NodePlaces
-    actor: Any = None
-    ready: Any = None
-    gpu: str = ""
-    born: float = 0.0
-    trials: int = 0
-    job: TrainingJob | None = None
-    events: Any = None
-    prepared: Path | None = None
-    alone: bool = False
-    failed_starts: int = 0
-    not_before: float = 0.0
-
-    @property
-    def idle(self) -> bool:
-        return self.actor is not None and self.ready is None and self.job is None
-
-    @property
-    def group(self) -> tuple[str, str]:
-        """The GPU that it shares."""
-        return self.at.node, self.gpu
-
-
 class RayExecutor:
     """A pool of worker actors that follows the machines of its cluster.
 
@@ -112,14 +70,13 @@ class RayExecutor:
         self._deliveries = (
             None if self._session.private else Deliveries(self._ray, options.datasets, options.artifacts)
         )
-        self._places: list[_Place] = []
+        self._places: list[Place] = []
         self._alone: list[TrainingJob] = []
         self._waiting: list[Message] = []
         self._notes: list[str] = []
         self._known: dict[str, str] = {}
         self._refused: set[str] = set()
         self._looked = -_LOOK_AT_NODES_SECONDS
-        self._stopping = False
         self._look_at_nodes()
 
     @property
@@ -163,7 +120,6 @@ class RayExecutor:
 
     def stop(self) -> None:
         """Ask every job to stop after its epoch."""
-        self._stopping = True
         for job in self._alone:
             self._waiting.append((job.key, Stopped()))
         self._alone.clear()
@@ -217,7 +173,7 @@ class RayExecutor:
                 self._started(starting[reference])
         return found
 
-    def _take(self, place: _Place) -> list[Message]:
+    def _take(self, place: Place) -> list[Message]:
         """Return all that a worker has to tell now."""
         assert place.job is not None
         key, found = place.job.key, list[Happening]()
@@ -238,13 +194,13 @@ class RayExecutor:
             self._renew(place)
         return [(key, each) for each in found]
 
-    def _ended(self, place: _Place, how: Happening) -> None:
+    def _ended(self, place: Place, how: Happening) -> None:
         place.job = place.events = None
         place.alone = False
         if isinstance(how, Failure) and how.kind == "memory":
             self._renew(place)  # what it holds may be why there was too little
 
-    def _lost(self, place: _Place, error: Exception) -> Failure:
+    def _lost(self, place: Place, error: Exception) -> Failure:
         what = type(error).__name__
         if isinstance(error, self._ray.exceptions.OutOfMemoryError):
             return Failure("memory", "the worker was killed: its machine ran out of memory", str(error))
@@ -254,27 +210,27 @@ class RayExecutor:
 
     # Workers
 
-    def _free_places(self) -> list[_Place]:
-        taken = {place.group for place in self._places if place.alone}
+    def _free_places(self) -> list[Place]:
+        taken = taken_for_one(self._places)
         if self._alone:
-            taken.add(self._quietest())
+            taken.add(quietest(self._places))
         return [place for place in self._places if place.idle and place.group not in taken]
 
-    def _distance(self, place: _Place, job: TrainingJob) -> int:
+    def _distance(self, place: Place, job: TrainingJob) -> int:
         if place.prepared == job.prepared:
             return 0
         if self._deliveries is None or self._deliveries.has(job, place.at.node):
             return 1 if place.prepared is None else 2
         return 3
 
-    def _give(self, place: _Place, job: TrainingJob) -> None:
+    def _give(self, place: Place, job: TrainingJob) -> None:
         worn = place.trials >= TRIALS_PER_WORKER
         if worn and time.monotonic() - place.born >= LIFE_OF_A_WORKER_SECONDS:
             self._renew(place)
         place.job, place.prepared, place.trials = job, job.prepared, place.trials + 1
         self._begin(place)
 
-    def _begin(self, place: _Place) -> None:
+    def _begin(self, place: Place) -> None:
         """Send a place's job to its worker, once its dataset lies there."""
         assert place.job is not None
         job: TrainingJob | None = place.job
@@ -284,7 +240,7 @@ class RayExecutor:
             run = place.actor.run.options(num_returns="streaming")
             place.events = run.remote(job.key, self._options.parcel(job))
 
-    def _start(self, place: _Place) -> None:
+    def _start(self, place: Place) -> None:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         options = self._options
@@ -301,7 +257,7 @@ class RayExecutor:
         place.ready = place.actor.ready.remote()
         place.born, place.trials, place.prepared = time.monotonic(), 0, None
 
-    def _started(self, place: _Place) -> None:
+    def _started(self, place: Place) -> None:
         try:
             facts = self._ray.get(place.ready)
         except self._ray.exceptions.RayError as error:
@@ -317,11 +273,11 @@ class RayExecutor:
             return
         place.ready, place.gpu, place.failed_starts = None, facts.gpu, 0
 
-    def _renew(self, place: _Place) -> None:
+    def _renew(self, place: Place) -> None:
         self._kill(place)
         self._start(place)
 
-    def _kill(self, place: _Place) -> None:
+    def _kill(self, place: Place) -> None:
         if place.actor is not None:
             self._ray.kill(place.actor, no_restart=True)
         place.actor = place.ready = place.job = place.events = None
@@ -329,20 +285,11 @@ class RayExecutor:
 
     # A GPU for one trial
 
-    def _quietest(self) -> tuple[str, str]:
-        """Return the GPU on which the fewest trials run, of those that no trial has for itself."""
-        busy: dict[tuple[str, str], int] = defaultdict(int)
-        taken = {place.group for place in self._places if place.alone}
-        for place in self._places:
-            if place.group not in taken:
-                busy[place.group] += place.job is not None
-        return min(busy, key=lambda group: (busy[group], group), default=("", ""))
-
     def _start_alone(self) -> None:
         """Give a GPU on which nothing runs any more to the first trial that wants one for itself."""
         if not self._alone:
             return
-        group = [place for place in self._places if place.group == self._quietest()]
+        group = [place for place in self._places if place.group == quietest(self._places)]
         if not group or not all(place.idle for place in group):
             return
         place, *neighbours = group
@@ -364,7 +311,7 @@ class RayExecutor:
             offered = places_of(self._ray.nodes(), options.trials_per_gpu, options.workers)
             usable = [each for each in offered if self._is_usable(each)]
             self._follow({each.node: each for each in usable})
-        taken = {place.group for place in self._places if place.alone}
+        taken = taken_for_one(self._places)
         for place in self._places:
             if place.actor is None and place.not_before <= now and place.group not in taken:
                 self._start(place)
@@ -387,7 +334,7 @@ class RayExecutor:
                 self._notes.append(f"the machine {offer.address} has joined: {offer.number} more workers")
             self._known[node] = offer.address
             missing = offer.number - sum(place.at.node == node for place in self._places)
-            self._places += [_Place(offer) for _ in range(missing)]
+            self._places += [Place(offer) for _ in range(missing)]
 
     def _leave(self, node: str) -> None:
         address = self._known.pop(node)

@@ -1,6 +1,7 @@
 """The actor that trains: a process that keeps its imports warm from trial to trial."""
 
 import importlib
+import logging
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ class Worker:
     """
 
     def __init__(self, entry: str, sends_back: bool = False) -> None:
+        logging.getLogger("harness").setLevel(logging.INFO)
         module, _, function = entry.partition(":")
         train: Train = getattr(importlib.import_module(module), function)
         self._train = _sending_back(train) if sends_back else train
@@ -43,7 +45,7 @@ class Worker:
         """Answer once imports are done."""
         import ray
 
-        self._where = f"worker process {os.getpid()} on {ray.util.get_node_ip_address()}"
+        self._where = f"worker process {os.getpid()} on {_address()}"
         return WorkerFacts(os.getpid(), ",".join(map(str, ray.get_gpu_ids())))
 
     def run(self, key: str, job: Any) -> Iterator[Happening]:
@@ -64,3 +66,10 @@ def _sending_back(train: Train) -> Train:
         return sending_back(job, train(job))
 
     return train_and_send
+
+
+def _address() -> str:
+    from ray.util import get_node_ip_address
+
+    address: str = get_node_ip_address()  # type: ignore[no-untyped-call]
+    return address

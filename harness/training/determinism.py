@@ -72,15 +72,14 @@ def restore_random_states(states: dict[str, Any]) -> None:
 def numerics_facts(job: TrainingJob) -> dict[str, str]:
     """Return what decides the bits besides the job: trials that agree in all of it are comparable exactly."""
     protocol = job.protocol
+    device = {"device": device_name(job.device)}
     if job.device.startswith("cuda"):
-        device = {
-            "device": torch.cuda.get_device_name(),
+        device |= {
             "cuda": str(torch.version.cuda),
             "cudnn": str(torch.backends.cudnn.version()),  # type: ignore[no-untyped-call]
         }
     else:
-        capability = torch.backends.cpu.get_cpu_capability()
-        device = {"device": f"{platform.machine()} {capability}", "threads": str(job.threads)}
+        device |= {"threads": str(job.threads)}
     return device | {
         "precision": protocol.precision,
         "layout": "channels_last",
@@ -88,6 +87,13 @@ def numerics_facts(job: TrainingJob) -> dict[str, str]:
         "deterministic": "deterministic" if protocol.deterministic else "not deterministic",
         "torch": torch.__version__,
     }
+
+
+def device_name(device: str) -> str:
+    """Return the kind of a device, by which numbers and times compare: ``x86_64 AVX2``, a GPU's name."""
+    if device.startswith("cuda"):
+        return torch.cuda.get_device_name()
+    return f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
 
 
 def numerics_class(facts: dict[str, str]) -> str:

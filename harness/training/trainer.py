@@ -51,7 +51,7 @@ def train(job: TrainingJob) -> Iterator[Event]:
     """
     doing = "at the start"
     try:
-        training = _Training(job)
+        training = Training(job)
         doing = f"in epoch {training.epoch}"
         yield Started(training.numerics, training.epoch, hardware_facts())
         try:
@@ -72,10 +72,15 @@ def train(job: TrainingJob) -> Iterator[Event]:
         raise
 
 
-class _Training:
-    """The state of one training: learner, data and progress."""
+class Training:
+    """The state of one training: learner, data and progress.
+
+    Args:
+        job: What to train; a checkpoint in its folder is taken up.
+    """
 
     def __init__(self, job: TrainingJob) -> None:
+        began = time.perf_counter()
         self.job = job
         _check_device(job)
         determinism.make_repeatable(job)
@@ -95,9 +100,10 @@ class _Training:
         )
         self.table = BatchTable(self.dataset.fingerprint, split_digest(job.split), job.seed, job.fold)
         self.learner = self._learner(loss.to(self.device))
-        self.validation = self._evaluator(self.parts.validation, job.storage)
+        self.validation = self.evaluator(self.parts.validation, job.storage)
         self.progress = self._resume()
         self._saved_at, self._saved_epoch = time.monotonic(), self.epoch
+        self._other_seconds = time.perf_counter() - began
 
     @property
     def epoch(self) -> int:
@@ -191,6 +197,7 @@ class _Training:
         progress = self.progress
         assert progress.best_weights is not None
         assert progress.best_val_dsc is not None
+        began = time.perf_counter()
         best_is_reported = self.job.protocol.checkpoint == "best_val_dsc"
         with record_function("lossbench.scoring"):
             last = self._scores("last", keep=not best_is_reported or self._best_is_last)
@@ -199,6 +206,7 @@ class _Training:
             else:
                 self.learner.model.load_state_dict(progress.best_weights)
                 best = self._scores("best", keep=best_is_reported)
+        self._other_seconds += time.perf_counter() - began
         reported = progress.epochs[progress.best_epoch or 0] if best_is_reported else progress.epochs[-1]
         reason = collapse(reported.val_dsc, best if best_is_reported else last)
         return self._finished("done", reason, reported.epoch, scores=(*last, *best))
@@ -213,9 +221,9 @@ class _Training:
 
     def _scores(self, which: Checkpoint, keep: bool) -> list[CaseScore]:
         found = self.validation.scores(self.learner.network, "validation", which)
-        if self._tests:
+        if self.tests:
             path = self.job.folder / PREDICTIONS_FILE if keep else None
-            found += self._evaluator(self.parts.test).scores(self.learner.network, "test", which, path)
+            found += self.evaluator(self.parts.test).scores(self.learner.network, "test", which, path)
         if keep and self.job.keep_model:
             self._keep_model()
         return found
@@ -241,11 +249,12 @@ class _Training:
         model_file.save(self.job.folder / model_file.MODEL_FILE, stored)
 
     @property
-    def _tests(self) -> bool:
+    def tests(self) -> bool:
         """Whether there are test cases and they may be opened."""
         return self.job.score_test and bool(self.parts.test)
 
-    def _evaluator(self, cases: tuple[str, ...], storage: Storage = "mapped") -> CaseEvaluator:
+    def evaluator(self, cases: tuple[str, ...], storage: Storage = "mapped") -> CaseEvaluator:
+        """Return what predicts and scores some cases, by name."""
         return CaseEvaluator(
             self.dataset, self.dataset.cases_named(cases), self.device, self.learner.autocast, storage
         )
@@ -257,7 +266,7 @@ class _Training:
         epoch: int,
         scores: tuple[CaseScore, ...],
     ) -> Finished:
-        kept = {"predictions": PREDICTIONS_FILE} if self._tests else {}
+        kept = {"predictions": PREDICTIONS_FILE} if self.tests else {}
         if self.job.keep_model:
             kept["model"] = model_file.MODEL_FILE
         return Finished(
@@ -271,7 +280,7 @@ class _Training:
             scores=scores,
             artifacts=kept if state == "done" else {},
             numerics=self._numerics_history(),
-            seconds=sum(record.seconds for record in self.progress.epochs),
+            seconds=sum(record.seconds for record in self.progress.epochs) + self._other_seconds,
         )
 
     def _numerics_history(self) -> str:

@@ -1,76 +1,227 @@
-"""Progress: what a person sees on a terminal, and what a log gets."""
+"""Progress: what a person sees on a terminal, what a log gets, and what a program reads."""
 
 import io
+import json
 
+import pytest
 from rich.console import Console
 
 from harness.cli import live
+from harness.cli.watching.board import Board, Boards, Row, RunningTrial, duration, left_words
+from harness.cli.watching.lines import JsonView, PlainView, QuietView
 from harness.data.splits import HoldoutSplit, KFoldSplit
 from harness.losses import parse_loss
+from harness.scheduling.progress import Cell, Progress
+from harness.scheduling.time_left import Range
 from harness.study.plan import PlannedTrial
 from harness.study.spec import ModelEntry
 from harness.study.trial import Trial
 from harness.training.job import EpochRecord
 from harness.training.protocol import Protocol
 
+CELLS = {Cell("set", "CE [red]"): 3, Cell("set", "Dice"): 2, Cell("set", "Dice", "search"): 1}
 
-def planned(label: str = "CE [red]", split=None, purpose: str = "study") -> PlannedTrial:
+
+def planned(label: str = "CE [red]", split=None, purpose: str = "study", seed: int = 1) -> PlannedTrial:
     trial = Trial(
-        fingerprint="f",
+        fingerprint="f" * (1 + len(label)),
         split=split or HoldoutSplit(),
         fold=0,
         loss=parse_loss("ce").canonical(),
         model=ModelEntry(),
         protocol=Protocol(epochs=5),
-        seed=1,
+        seed=seed,
         purpose=purpose,
     )
     return PlannedTrial("set", label, trial)
 
 
-def drawn(view: live.LiveView) -> str:
-    console = Console(width=160, record=True, file=io.StringIO())
-    console.print(view)
-    return console.export_text()
+def epoch(number: int, dsc: float, train_loss: float = 0.5) -> EpochRecord:
+    return EpochRecord(number, train_loss, dsc, 1e-3, None, None, 1.0)
 
 
-def test_the_table_shows_done_failed_running_and_the_best_value():
-    view = live.LiveView("demo")
-    view.begin(4)
-    view.started(planned(), 0)
-    view.epoch(planned(), EpochRecord(2, 0.5, 0.42, 1e-3, None, None, 1.0))
-    assert "seed 1: epoch 3/5, DSC 0.420" in drawn(view)
-    view.finished(planned(), "done", 0.5, 9.0)
-    view.failed(planned("Dice"), "ValueError: no", will_retry=False)
-    view.reused(planned("Dice"), "done")
+def drawn(what: object, width: int = 120, height: int = 40) -> str:
+    """What a terminal of this size shows."""
+    stream = io.StringIO()
+    Console(width=width, height=height, file=stream, force_terminal=True, color_system=None).print(what)
+    return stream.getvalue()
+
+
+def cells_of(text: str, name: str) -> list[str]:
+    """The columns of the first row that begins so."""
+    return next(line for line in text.splitlines() if line.startswith(name)).split()
+
+
+@pytest.fixture
+def view() -> live.LiveView:
+    view = live.LiveView("demo", clock=iter(range(0, 10_000, 10)).__next__)
+    view.begin(CELLS, 2)
+    return view
+
+
+def test_every_row_is_there_before_anything_runs(view):
     text = drawn(view)
-    assert "demo: 3/4 trials" in text
-    assert "CE [red]" in text  # labels are data, not markup
-    assert "0.500" in text
-    assert "epoch 3/5" not in text
+    assert "demo: 0 of 6 trials done" in text
+    assert "2 workers, time left not known yet" in text
+    assert cells_of(text, "set       CE [red]")[-4:] == ["3", "-", "-", "-"]  # labels are data, not markup
+    assert "Dice (tuning)" in text
 
 
-def test_time_left_is_a_range_and_needs_three_trials(monkeypatch):
-    clock = live._Clock(began=0.0, expected=10)
-    monkeypatch.setattr(live.time, "monotonic", lambda: 300.0)
-    assert "not known" in clock.remaining()
-    clock.trained = 3
-    assert clock.remaining() == "time left: 9 min to 15 min"
-    assert clock.speed() == "36 trials/h"
-
-
-def test_a_log_gets_one_line_per_finished_trial(capsys):
-    view = live.PlainView()
-    view.begin(2)
+def test_the_table_shows_running_done_failed_and_the_best_value(view):
     view.started(planned(), 0)
-    view.epoch(planned(), EpochRecord(0, 0.5, 0.4, 1e-3, None, None, 1.0))
+    view.epoch(planned(), epoch(1, 0.52))
+    view.epoch(planned(), epoch(2, 0.42))
+    text = drawn(view)
+    assert cells_of(text, "set       CE [red]")[3:] == ["2", "1", "-", "-", "0.520"]
+    assert cells_of(text[text.index("running now") :], "set")[3:] == ["1", "3/5", "0.420", "0.520"]
+    view.finished(planned(), "done", 0.53, 9.0)
+    view.failed(planned("Dice"), "ValueError: no", will_retry=False)
+    view.reused(planned("Dice", seed=2), "done")
+    text = drawn(view)
+    assert "demo: 2 of 6 trials done, 1 failed" in text
+    assert cells_of(text, "set       CE [red]")[3:] == ["2", "-", "1", "-", "0.530"]
+    assert cells_of(text, "set       Dice ")[2:] == ["-", "-", "1", "1"]
+    assert "running now" not in text
+    assert "trials/h, time left" in text
+
+
+def test_a_trial_that_is_tried_again_or_stopped_waits_again(view):
+    view.started(planned(), 0)
+    view.failed(planned(), "the worker process died", will_retry=True)
+    view.started(planned(seed=2), 3)
+    assert "went on after epoch 3" in drawn(view)
+    view.stopped(planned(seed=2), 4)
+    text = drawn(view)
+    assert "demo: 0 of 6 trials done\n" in "\n".join(line.rstrip() for line in text.splitlines())
+    assert cells_of(text, "set       CE [red]")[3:] == ["3", "-", "-", "-"]
+
+
+def test_workers_come_and_go_and_the_last_note_is_shown(view):
+    view.workers(5)
+    view.note("the database does not answer: waiting for it")
+    view.note("a node was lost")
+    text = drawn(view)
+    assert "5 workers" in text
+    assert "! a node was lost" in text
+    assert "does not answer" not in text
+    view.note("")
+    assert "!" not in drawn(view)
+
+
+@pytest.mark.parametrize("height", [12, 20, 30])
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_a_study_of_many_rows_fits_the_terminal(width, height):
+    rows = [Row(f"dataset {n}", "a loss with a very long name " * 3, 8, n % 9 == 8, 1) for n in range(40)]
+    rows[35] = Row("dataset 35", "Dice", failed=1)
+    running = [RunningTrial(f"dataset {n}", "loss " * 9, n, 0, 3, 50, 0.5, 0.5) for n in range(16)]
+    board = Board("demo", rows, running, "16 workers", 36.2, Range(600, 900), ["the database " * 15])
+    text = drawn(Boards([board]), width, height)
+    lines = text.splitlines()
+    assert len(lines) < height
+    assert max(map(len, lines)) <= width
+    assert "more rows" in text
+    assert ("more running trials" in text) == (height > 12)
+    if height > 12:
+        assert {"dataset 8", "dataset 17", "dataset 35"} <= {line[:10].strip() for line in lines}
+
+
+def test_a_small_study_is_shown_whole():
+    rows = [Row("set", f"loss {n}", 1) for n in range(8)]
+    text = drawn(Boards([Board("demo", rows)]), 80, 24)
+    assert all(f"loss {n}" in text for n in range(8))
+    assert "more row" not in text
+
+
+def test_names_cannot_steer_the_terminal_or_begin_a_new_row():
+    rows = [Row("set\n", "\x1b[31mred\u202e :smile: [bold]", 1)]
+    text = drawn(Boards([Board("demo\x07", rows, [RunningTrial("set\n", "\x1b[2J", 1)], notes=["\x1b[0m"])]))
+    assert "\x1b" not in text.replace("\x1b[?25l", "")
+    assert "\x07" not in text
+    assert r"set\n" in text
+    assert ":smile: [bold]" in text
+
+
+def test_times_are_in_the_unit_that_fits():
+    assert left_words(Range(540, 900)) == "time left 9 min to 15 min"
+    assert left_words(Range(61, 61.2)) == "time left 61 s"
+    assert [duration(each) for each in (42, 9000, 300_000)] == ["42 s", "2.5 h", "3.5 days"]
+
+
+def events(view: Progress) -> None:
+    """A little of everything."""
+    view.begin(CELLS, 1)
+    view.reused(planned(seed=9), "done")
+    view.started(planned(), 0)
+    view.epoch(planned(), epoch(0, 0.4, float("nan")))
     view.started(planned("Dice"), 3)
+    view.workers(2)
     view.finished(planned(split=KFoldSplit(), purpose="search"), "done", 0.5, 9.0)
-    view.failed(planned("Dice"), "the worker process died", will_retry=True)
+    view.failed(planned("Dice"), "the worker process\ndied", will_retry=True)
+    view.stopped(planned("Dice"), 4)
+    view.note("postgresql://me:secret@host/db does not answer")
+
+
+def test_a_log_gets_one_line_per_event(capsys):
+    events(PlainView("demo"))
     lines = capsys.readouterr().err.splitlines()
-    assert lines[0] == "2 trials"
-    assert lines[1] == "goes on at epoch 3: set / Dice / seed 1"
-    assert lines[2].startswith(
-        "[1/2] done: set / CE [red] (tuning) / seed 1 fold 0: validation DSC 0.500, 9 s"
+    assert lines[:3] == [
+        "6 trials, 1 at a time",
+        "goes on at epoch 3: set / Dice / seed 1",
+        "2 trials at a time from now on",
+    ]
+    assert lines[3].startswith(
+        "[2/6] done: set / CE [red] (tuning) / seed 1 fold 0: validation DSC 0.500, 9 s; time left "
     )
-    assert lines[3] == "trying again: set / Dice / seed 1: the worker process died"
+    assert lines[4:6] == [
+        r"trying again: set / Dice / seed 1: the worker process\ndied",
+        "stopped before epoch 4: set / Dice / seed 1",
+    ]
+    assert lines[6].endswith("does not answer")
+    assert "secret" not in lines[6]
+    assert len(lines) == 7
+
+
+def test_quiet_tells_only_what_went_wrong(capsys):
+    events(QuietView("demo"))
+    assert [line.split(":")[0] for line in capsys.readouterr().err.splitlines()] == [
+        "trying again",
+        "postgresql",
+    ]
+
+
+def test_json_gives_every_event_as_an_object_on_a_line(capsys):
+    view = JsonView("demo")
+    events(view)
+    view.failed(planned("\x1b\x7f\u2028\n"), "no", will_retry=False)
+    told = [json.loads(line, parse_constant=pytest.fail) for line in capsys.readouterr().err.splitlines()]
+    assert [each["event"] for each in told] == [
+        *("begin", "reused", "started", "epoch", "started", "workers", "finished", "failed", "stopped"),
+        *("note", "failed"),
+    ]
+    begin, _, started, first_epoch, _, _, finished, failed, *_, last = told
+    assert begin["cells"][2] == {"dataset": "set", "loss": "Dice", "purpose": "search", "trials": 1}
+    assert (started["trial"], started["epochs"]) == (planned().trial.key, 5)
+    assert (first_epoch["epoch"], first_epoch["train_loss"], first_epoch["val_dsc"]) == (0, None, 0.4)
+    assert (finished["state"], finished["ended"], finished["trials"]) == ("done", 2, 6)
+    assert len(finished["seconds_left"]) == 2
+    assert (failed["will_retry"], last["loss"]) == (True, "\x1b\x7f\u2028\n")
+    assert all("at" in each for each in told)
+
+
+def test_the_view_fits_where_stderr_goes(monkeypatch):
+    kinds = {}
+    for terminal in (True, False):
+        console = Console(file=io.StringIO(), force_terminal=terminal, width=100, height=20)
+        monkeypatch.setattr(live, "stderr", console)
+        for style in ("auto", "quiet", "json"):
+            with live.progress_view("demo", style, {Cell("set", "Dice"): 9.0}) as view:
+                kinds[terminal, style] = type(view)
+                view.begin({Cell("set", "Dice"): 1}, 1)
+    assert kinds == {
+        (True, "auto"): live.LiveView,
+        (True, "quiet"): QuietView,
+        (True, "json"): JsonView,
+        (False, "auto"): PlainView,
+        (False, "quiet"): QuietView,
+        (False, "json"): JsonView,
+    }

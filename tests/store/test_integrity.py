@@ -55,7 +55,7 @@ def test_half_trials_and_wrong_keys_are_found(kept: Database) -> None:
     mend_keys(kept)
     file = {"kind": "model", "path": "3/model.pt", "sha256": "0" * 64, "bytes": 1}
     with kept.write() as connection:
-        connection.execute(insert(ArtifactRow).values(trial_id=3, **file))
+        connection.execute(insert(ArtifactRow).values(id=99, trial_id=3, **file))
         connection.execute(update(LossRow).values(canonical={"name": "another"}))
     found = faults(kept)
     assert [line.split("' ")[-1] for line in found] == [

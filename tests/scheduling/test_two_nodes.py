@@ -1,0 +1,156 @@
+"""``lossbench run --address`` on nodes that share no file with the driver, and on nodes that share all."""
+
+import re
+import sqlite3
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.conftest import LOSSBENCH, lossbench, stored_numbers
+from tests.scheduling.nodes import ENVIRONMENT, cluster, why_not
+
+apart_only = pytest.mark.skipif(why_not() is not None, reason=f"nodes cannot be kept apart: {why_not()}")
+
+
+@pytest.fixture(autouse=True)
+def ray_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> tuple[Path, Path]:
+    """Where the cluster's driver runs, and where one process trains the same."""
+    folders = tmp_path / "cluster", tmp_path / "local"
+    for folder in folders:
+        folder.mkdir()
+    return folders
+
+
+def kept_files(folder: Path) -> dict[tuple[str, str], Path]:
+    """Every file that the database knows of, by its trial and kind."""
+    home = folder / "lossbench-home"
+    with sqlite3.connect(home / "results.db") as connection:
+        rows = connection.execute(
+            "SELECT t.key, a.kind, a.path FROM artifact a JOIN trial t ON t.id = a.trial_id"
+        ).fetchall()
+    return {(key, kind): home / "artifacts" / path for key, kind, path in rows}
+
+
+def logged(folder: Path) -> str:
+    """The logs of all trials, one after the other."""
+    logs = (folder / "lossbench-home" / "artifacts").glob("*/log.txt")
+    return "\n".join(path.read_text() for path in logs)
+
+
+def addresses_in(text: str) -> set[str]:
+    return set(re.findall(r"198\.1[89]\.\d+\.\d+", text))
+
+
+def assert_same_results(one: Path, other: Path) -> None:
+    """Numbers and masks are equal, and the files are those that the database knows."""
+    assert stored_numbers(one) == stored_numbers(other)
+    ours, theirs = kept_files(one), kept_files(other)
+    assert ours.keys() == theirs.keys()
+    for key, kind in ours:
+        if kind == "predictions":
+            with np.load(ours[key, kind]) as masks, np.load(theirs[key, kind]) as expected:
+                assert all(np.array_equal(masks[name], expected[name]) for name in expected.files)
+    check = lossbench("db", "check", cwd=one)
+    assert check.returncode == 0, check.stdout + check.stderr
+
+
+@apart_only
+def test_nodes_without_a_common_folder_give_the_numbers_of_one_process(
+    study_file, discs_data, tmp_path, folders
+):
+    ours, alone = folders
+    run = ("run", study_file, "--data", discs_data)
+    with cluster(tmp_path / "nodes") as nodes:
+        apart = nodes.add([tmp_path, discs_data])
+        done = lossbench(*run, "--address", nodes.address, cwd=ours)
+        assert done.returncode == 0, done.stderr
+        arrived = list(apart.cache.glob("prepared/*/*-images.npy"))
+        scratch = list(apart.cache.glob(".sent-back/*/*"))
+        addresses = {node.address for node in nodes.started}
+    local = lossbench(*run, "--local", cwd=alone)
+    assert local.returncode == 0, local.stderr
+    assert "4 trials trained" in done.stdout
+    assert_same_results(ours, alone)
+    assert {kind for _, kind in kept_files(ours)} == {"predictions", "model"}
+    assert addresses_in(logged(ours)) == addresses
+    assert done.stderr.count("sending dataset") == 1
+    assert len(arrived) == 8
+    assert scratch == []
+
+
+def wait_until(happened: Callable[[], object], process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 60
+    while not happened():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+@apart_only
+@pytest.mark.full
+def test_a_node_is_lost_and_another_one_joins_while_trials_run(study_file, discs_data, tmp_path, folders):
+    ours, alone = folders
+    longer = study_file.read_text().replace("seeds: 2", "seeds: 3").replace("epochs: 2", "epochs: 120")
+    study_file.write_text(longer)
+    run = ("run", study_file, "--data", discs_data)
+    with cluster(tmp_path / "nodes") as nodes:
+        first = nodes.add([tmp_path, discs_data])
+        command = [*LOSSBENCH, *map(str, run), "--address", nodes.address]
+        with subprocess.Popen(
+            command, cwd=ours, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as driver:
+            wait_until(lambda: first.address in addresses_in(logged(ours)), driver)
+            first.kill()
+            second = nodes.add([tmp_path, discs_data])
+            wait_until(lambda: second.address in addresses_in(logged(ours)), driver)
+            stdout, stderr = driver.communicate(timeout=90)
+        assert driver.returncode == 0, stderr
+        assert list(second.cache.glob("prepared/*/*-images.npy"))
+    assert "6 trials trained" in stdout
+    assert first.address in stderr
+    assert lossbench(*run, "--local", cwd=alone).returncode == 0
+    assert_same_results(ours, alone)
+
+
+def run_on_shared_nodes(run: tuple[object, ...], cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run a study on two nodes of this machine, which see the same files."""
+    from ray.cluster_utils import Cluster
+
+    shared = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    try:
+        shared.add_node(num_cpus=1)
+        return lossbench(*run, "--address", shared.address, cwd=cwd)
+    finally:
+        shared.shutdown()
+
+
+@pytest.fixture
+def other_process() -> Iterator[Any]:
+    """Calls a function in a process of its own: Ray's settings stick to a process."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        yield lambda *arguments: pool.submit(*arguments).result(timeout=110)
+
+
+@pytest.mark.full
+def test_nodes_that_see_the_folders_are_sent_nothing(study_file, discs_data, folders, other_process):
+    ours, alone = folders
+    run = ("run", study_file, "--data", discs_data)
+    done = other_process(run_on_shared_nodes, run, ours)
+    assert done.returncode == 0, done.stderr
+    assert "4 trials trained" in done.stdout
+    assert "sending dataset" not in done.stderr
+    assert lossbench(*run, "--local", cwd=alone).returncode == 0
+    assert_same_results(ours, alone)

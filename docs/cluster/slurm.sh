@@ -62,7 +62,9 @@ finish_epochs() {
     [[ -n $driver ]] || return 0
     kill -INT "$driver" 2>/dev/null || true
     (
-        sleep "$patience"
+        trap 'kill "$!"; exit' TERM
+        sleep "$patience" &
+        wait
         kill -INT "$driver" 2>/dev/null
     ) &
     reminder=$!

@@ -126,6 +126,7 @@ class Driver:
             self._fill()
         for message in self.executor.wait(_WAIT_SECONDS if self._running else 0.0):
             self._handle(message)
+        self._log.flush()
         for sentence in self.executor.notes():
             self.progress.note(sentence)
         if self.executor.workers != self._workers:
@@ -263,6 +264,7 @@ class Driver:
     def _stopped(self, key: str, running: RunningTrial) -> None:
         self._give_back(key, running)
         self._log.write(key, f"stopped before epoch {running.epoch} because the run was")
+        self._log.flush(key)
         for planned in running.planned:
             self.progress.stopped(planned, running.epoch)
 
@@ -270,6 +272,7 @@ class Driver:
         on_gpu = self.options.device != "cpu"
         again = running.may_try_again(failure, on_gpu) and not self.draining
         self._log.write(key, f"{failure.kind}: {failure.reason}\n{failure.traceback}")
+        self._log.flush(key)
         if failure.kind == "disk":
             self._pause(key, running, failure)
             return
@@ -290,6 +293,7 @@ class Driver:
         self._close(key, TrialResult("failed", None), "failed")
 
     def _close(self, key: str, result: TrialResult, count: str) -> None:
+        self._log.flush(key)
         for planned in self._running.pop(key).planned:
             self._counts[count] += 1
             self.source.report(planned, result)

@@ -1,6 +1,7 @@
 """The log of a trial: a text file beside its other files, written by the driver alone."""
 
 import shutil
+import time
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,9 +11,11 @@ from harness.store.privacy import without_secrets
 
 LOG_FILE = "log.txt"
 
+_FLUSH_SECONDS = 1.0
+
 
 class TrialLog:
-    """Appends lines to the logs of trials.
+    """Appends lines to the logs of trials, a few at a time.
 
     Args:
         artifacts: Folder that holds one folder per trial.
@@ -20,9 +23,11 @@ class TrialLog:
 
     def __init__(self, artifacts: Path) -> None:
         self._artifacts = artifacts
+        self._lines: dict[str, list[str]] = {}
+        self._flushed = time.monotonic()
 
     def write(self, key: str, text: str) -> None:
-        """Append a text under the present moment; a log that cannot be written stops no trial.
+        """Add a text under the present moment.
 
         Args:
             key: Of the trial.
@@ -30,6 +35,24 @@ class TrialLog:
         """
         first, *later = without_secrets(text.rstrip()).splitlines() or [""]
         lines = [f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {first}", *(f"  {line}" for line in later)]
+        self._lines.setdefault(key, []).extend(lines)
+
+    def flush(self, key: str | None = None) -> None:
+        """Put lines into their files; a log that cannot be written stops no trial.
+
+        Args:
+            key: Of the trial; None: of all, if that was not done within the last second.
+        """
+        if key is not None:
+            self._append(key, self._lines.pop(key, []))
+        elif time.monotonic() - self._flushed >= _FLUSH_SECONDS:
+            for each in list(self._lines):
+                self._append(each, self._lines.pop(each))
+            self._flushed = time.monotonic()
+
+    def _append(self, key: str, lines: list[str]) -> None:
+        if not lines:
+            return
         folder = self._artifacts / folder_of(key)
         with suppress(OSError):
             folder.mkdir(parents=True, exist_ok=True)

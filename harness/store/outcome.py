@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from harness.store.bulk import insert_columns
 from harness.store.schema import (
@@ -52,11 +52,24 @@ class Outcome:
     numerics: str | None = None
 
 
+# Built once: to build and to look up a statement takes longer than SQLite does to run it.
+_DELETE_ALL = tuple(
+    delete(table).where(table.trial_id == bindparam("trial"))
+    for table in (EpochScoreRow, EpochRow, ScoreRow, ArtifactRow)
+)
+_DELETE_SINCE = tuple(
+    delete(table).where(table.trial_id == bindparam("trial"), table.epoch >= bindparam("since"))
+    for table in (EpochScoreRow, EpochRow)
+)
+
+
 def write_results(connection: Connection, trial_id: int, dataset_id: int, outcome: Outcome) -> None:
     """Write curve, scores and artifacts of a trial in the place of what it has."""
-    for table in (EpochScoreRow, EpochRow, ScoreRow, ArtifactRow):
-        connection.execute(delete(table).where(table.trial_id == trial_id))
-    ids = {"metric": _newest_metrics(connection), "case": _cases(connection, dataset_id)}
+    for statement in _DELETE_ALL:
+        connection.execute(statement, {"trial": trial_id})
+    ids: dict[str, dict[str, int]] = {}
+    if outcome.scores or outcome.epoch_scores:
+        ids = {"metric": _newest_metrics(connection), "case": _cases(connection, dataset_id)}
     _insert(connection, trial_id, EpochRow, outcome.epochs, ids)
     _insert(connection, trial_id, EpochScoreRow, outcome.epoch_scores, ids)
     _insert(connection, trial_id, ScoreRow, outcome.scores, ids)
@@ -81,8 +94,8 @@ def write_epochs(
         since: Points from this epoch on are deleted first; None: none are.
     """
     if since is not None:
-        for table in (EpochScoreRow, EpochRow):
-            connection.execute(delete(table).where(table.trial_id == trial_id, table.epoch >= since))
+        for statement in _DELETE_SINCE:
+            connection.execute(statement, {"trial": trial_id, "since": since})
     _insert(connection, trial_id, EpochRow, epochs, {})
     if epoch_scores:
         _insert(connection, trial_id, EpochScoreRow, epoch_scores, {"metric": _newest_metrics(connection)})

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, select, update
+from sqlalchemy import Connection, Select, and_, bindparam, select, update
 
 from harness.store.database import Database
 from harness.store.outcome import Outcome, write_epochs, write_results
 from harness.store.ownership import lease_is_over
 from harness.store.privacy import document_without_paths, shareable
 from harness.store.registration import put_in_study, trial_ids
-from harness.store.rows import digest_of, upsert_row
+from harness.store.rows import digest_of, insert_row, upsert_row
 from harness.store.schema import (
     EXTERNAL,
     FINAL_STATES,
@@ -86,6 +86,44 @@ class Beat:
     epochs: Sequence[Mapping[str, Any]] = ()
     epoch_scores: Sequence[Mapping[str, Any]] = ()
     since: int | None = None
+
+
+# Built once: to build and to look up a statement takes longer than SQLite does to run it.
+_OF_KEY = select(TrialRow.id, TrialRow.dataset_id, TrialRow.state).where(
+    TrialRow.key == bindparam("trial_key")
+)
+_ENVIRONMENT = select(EnvironmentRow.id).where(EnvironmentRow.digest == bindparam("digest"))
+_CANDIDATES = select(
+    TrialRow.id,
+    TrialRow.key,
+    TrialRow.state,
+    TrialRow.best_val_dsc,
+    TrialRow.lease_owner,
+    TrialRow.lease_expires,
+).where(TrialRow.key.in_(bindparam("keys", expanding=True)))
+_TAKE = (
+    update(TrialRow)
+    .where(TrialRow.id.in_(bindparam("ids", expanding=True)))
+    .values(
+        state="running",
+        lease_owner=bindparam("owner"),
+        lease_expires=bindparam("until"),
+        attempts=TrialRow.attempts + 1,
+        epoch_now=None,
+        reason=None,
+        reason_epoch=None,
+        traceback=None,
+        finished=None,
+        environment_id=None,
+        run_id=None,
+    )
+)
+_FINISH = (
+    update(TrialRow)
+    .where(TrialRow.id == bindparam("trial_id"))
+    .values(lease_owner=None, lease_expires=None, epoch_now=None, traceback=None)
+)
+"""The other columns of the result are its parameters."""
 
 
 class TrialStore:
@@ -169,41 +207,18 @@ class TrialStore:
             What became of each, by key.
         """
         now = datetime.now(UTC)
-        question = select(
-            TrialRow.id,
-            TrialRow.key,
-            TrialRow.state,
-            TrialRow.best_val_dsc,
-            TrialRow.lease_owner,
-            TrialRow.lease_expires,
-        ).where(TrialRow.key.in_(keys))
         with self.database.write() as connection:
-            rows = connection.execute(question).all()
+            rows = connection.execute(_CANDIDATES, {"keys": list(keys)}).all()
             free = {
-                row.id: row.key
+                row.id
                 for row in rows
                 if row.state == "waiting"
                 or (row.state == "failed" and retry_failed)
                 or (row.state == "running" and lease_is_over(row.lease_owner, row.lease_expires, now))
             }
             if free:
-                connection.execute(
-                    update(TrialRow)
-                    .where(TrialRow.id.in_(free))
-                    .values(
-                        state="running",
-                        lease_owner=self.owner,
-                        lease_expires=now + timedelta(seconds=LEASE_SECONDS),
-                        attempts=TrialRow.attempts + 1,
-                        epoch_now=None,
-                        reason=None,
-                        reason_epoch=None,
-                        traceback=None,
-                        finished=None,
-                        environment_id=None,
-                        run_id=None,
-                    )
-                )
+                until = now + timedelta(seconds=LEASE_SECONDS)
+                connection.execute(_TAKE, {"ids": list(free), "owner": self.owner, "until": until})
             return {row.key: Claim(row.id in free, row.state, row.best_val_dsc) for row in rows}
 
     def again(self, key: str) -> None:
@@ -275,32 +290,26 @@ class TrialStore:
     def finish(self, key: str, outcome: Outcome) -> bool:
         """Write a result whole; return False if another driver has already written it."""
         with self.database.write() as connection:
-            row = connection.execute(
-                select(TrialRow.id, TrialRow.dataset_id, TrialRow.state).where(TrialRow.key == key)
-            ).one()
+            row = connection.execute(_OF_KEY, {"trial_key": key}).one()
             if row.state in FINAL_STATES:
                 return False
             write_results(connection, row.id, row.dataset_id, outcome)
             connection.execute(
-                update(TrialRow)
-                .where(TrialRow.id == row.id)
-                .values(
-                    state=outcome.state,
-                    lease_owner=None,
-                    lease_expires=None,
-                    epoch_now=None,
-                    collapsed=outcome.collapsed,
-                    reason=outcome.reason,
-                    reason_epoch=outcome.reason_epoch,
-                    numerics=outcome.numerics,
-                    traceback=None,
-                    best_epoch=outcome.best_epoch,
-                    best_val_dsc=outcome.best_val_dsc,
-                    seconds=outcome.seconds,
-                    environment_id=_environment_id(connection, outcome.environment),
-                    run_id=self.run_id,
-                    finished=datetime.now(UTC),
-                )
+                _FINISH,
+                {
+                    "trial_id": row.id,
+                    "state": outcome.state,
+                    "collapsed": outcome.collapsed,
+                    "reason": outcome.reason,
+                    "reason_epoch": outcome.reason_epoch,
+                    "numerics": outcome.numerics,
+                    "best_epoch": outcome.best_epoch,
+                    "best_val_dsc": outcome.best_val_dsc,
+                    "seconds": outcome.seconds,
+                    "environment_id": _environment_id(connection, outcome.environment),
+                    "run_id": self.run_id,
+                    "finished": datetime.now(UTC),
+                },
             )
             return True
 
@@ -315,4 +324,6 @@ def _external_trials() -> Select[int]:
 
 
 def _environment_id(connection: Connection, facts: Mapping[str, str]) -> int:
-    return upsert_row(connection, EnvironmentRow, {"digest": digest_of(facts)}, {"facts": dict(facts)})
+    digest = digest_of(facts)
+    known = connection.scalar(_ENVIRONMENT, {"digest": digest})
+    return int(known) if known else insert_row(connection, EnvironmentRow, digest=digest, facts=dict(facts))

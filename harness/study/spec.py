@@ -1,6 +1,8 @@
 """The schema of a study file. The same classes build a study from Python."""
 
 import inspect
+import json
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union
 
@@ -87,6 +89,24 @@ DatasetName = Annotated[
 ]
 
 
+@lru_cache(maxsize=256)
+def _fault_of_model(name: str, options: str) -> str | None:
+    """Say why a network cannot be built; once, for every trial of a study has the same.
+
+    Args:
+        name: Of the network.
+        options: As JSON, so that they can be remembered.
+    """
+    import torch
+
+    try:
+        with torch.device("meta"):  # without memory and without drawing weights
+            build_model(name, 1, 2, **json.loads(options))
+    except (InputError, TypeError) as error:
+        return str(error)
+    return None
+
+
 class ModelEntry(StrictModel):
     """The network: its registered name, all other keys are its options."""
 
@@ -96,10 +116,9 @@ class ModelEntry(StrictModel):
 
     @model_validator(mode="after")
     def _buildable(self) -> "ModelEntry":
-        try:
-            build_model(self.name, 1, 2, **self.options)
-        except (InputError, TypeError) as error:
-            raise ValueError(str(error)) from None
+        fault = _fault_of_model(self.name, json.dumps(self.options, sort_keys=True, default=str))
+        if fault is not None:
+            raise ValueError(fault)
         return self
 
     @property

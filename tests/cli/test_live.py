@@ -47,9 +47,10 @@ def drawn(what: object, width: int = 120, height: int = 40) -> str:
     return stream.getvalue()
 
 
-def cells_of(text: str, name: str) -> list[str]:
-    """The columns of the first row that begins so."""
-    return next(line for line in text.splitlines() if line.startswith(name)).split()
+def numbers_of(text: str, loss: str) -> list[str]:
+    """The numbers in the first row of a loss."""
+    row = next(line for line in text.splitlines() if f"  {loss}  " in line)
+    return row.partition(f"  {loss}  ")[2].split()
 
 
 @pytest.fixture
@@ -63,7 +64,7 @@ def test_every_row_is_there_before_anything_runs(view):
     text = drawn(view)
     assert "demo: 0 of 6 trials done" in text
     assert "2 workers, time left not known yet" in text
-    assert cells_of(text, "set       CE [red]")[-4:] == ["3", "-", "-", "-"]  # labels are data, not markup
+    assert numbers_of(text, "CE [red]") == ["3", "-", "-", "-"]  # labels are data, not markup
     assert "Dice (tuning)" in text
 
 
@@ -72,15 +73,15 @@ def test_the_table_shows_running_done_failed_and_the_best_value(view):
     view.epoch(planned(), epoch(1, 0.52))
     view.epoch(planned(), epoch(2, 0.42))
     text = drawn(view)
-    assert cells_of(text, "set       CE [red]")[3:] == ["2", "1", "-", "-", "0.520"]
-    assert cells_of(text[text.index("running now") :], "set")[3:] == ["1", "3/5", "0.420", "0.520"]
+    assert numbers_of(text, "CE [red]") == ["2", "1", "-", "-", "0.520"]
+    assert numbers_of(text[text.index("running now") :], "CE [red]") == ["1", "3/5", "0.420", "0.520"]
     view.finished(planned(), "done", 0.53, 9.0)
     view.failed(planned("Dice"), "ValueError: no", will_retry=False)
     view.reused(planned("Dice", seed=2), "done")
     text = drawn(view)
     assert "demo: 2 of 6 trials done, 1 failed" in text
-    assert cells_of(text, "set       CE [red]")[3:] == ["2", "-", "1", "-", "0.530"]
-    assert cells_of(text, "set       Dice ")[2:] == ["-", "-", "1", "1"]
+    assert numbers_of(text, "CE [red]") == ["2", "-", "1", "-", "0.530"]
+    assert numbers_of(text, "Dice") == ["-", "-", "1", "1"]
     assert "running now" not in text
     assert "trials/h, time left" in text
 
@@ -93,7 +94,7 @@ def test_a_trial_that_is_tried_again_or_stopped_waits_again(view):
     view.stopped(planned(seed=2), 4)
     text = drawn(view)
     assert "demo: 0 of 6 trials done\n" in "\n".join(line.rstrip() for line in text.splitlines())
-    assert cells_of(text, "set       CE [red]")[3:] == ["3", "-", "-", "-"]
+    assert numbers_of(text, "CE [red]") == ["3", "-", "-", "-"]
 
 
 def test_workers_come_and_go_and_the_last_note_is_shown(view):
@@ -121,7 +122,7 @@ def test_a_study_of_many_rows_fits_the_terminal(width, height):
     assert max(map(len, lines)) <= width
     assert "more rows" in text
     assert ("more running trials" in text) == (height > 12)
-    if height > 12:
+    if height > 12 and width > 60:
         assert {"dataset 8", "dataset 17", "dataset 35"} <= {line[:10].strip() for line in lines}
 
 

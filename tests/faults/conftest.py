@@ -24,6 +24,9 @@ protocol: {{epochs: 3, batch_size: 4}}
 model: {{name: unet2d, base_channels: 4, depth: 2}}
 losses:
 """
+MOST_SECONDS = 300.0
+"""A run takes 10 s where nothing else runs, and many times as long beside other work."""
+
 SECONDS_TO_END = 20.0
 """How long processes may take to end after the one that started them."""
 
@@ -70,7 +73,7 @@ def run_traceless(
     with subprocess.Popen(
         command, cwd=cwd, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
-        stdout, stderr = process.communicate(timeout=110)
+        stdout, stderr = process.communicate(timeout=MOST_SECONDS)
     check_traceless(process.pid)
     return subprocess.CompletedProcess(command, process.returncode, stdout, stderr)
 

@@ -2,29 +2,40 @@
 
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from sqlalchemy import func, select
+import pytest
+from sqlalchemy import func, select, text
 
 from harness.scheduling.trial_log import LOG_FILE
+from harness.store.artifacts import folder_of, wrong_files
 from harness.store.database import Database, file_url, open_database
 from harness.store.integrity import faults
-from harness.store.schema import EpochRow, TrialRow
-from tests.conftest import lossbench, stored_numbers
+from harness.store.schema import ArtifactRow, EpochRow, TrialRow
+from tests.faults import held_losses
 
-EPOCHS = 30
-TRIALS = 4
-LENGTH = ("--set", f"protocol.epochs={EPOCHS}")
+TRIALS, EPOCHS = 4, 6
 WAIT_SECONDS = 100.0
+STUDY = """\
+study: held
+datasets: [{manifest}]
+seeds: 2
+protocol: {{epochs: 6, batch_size: 4, lr_schedule: {{name: plateau, patience: 1}}}}
+model: {{name: unet2d, base_channels: 4, depth: 2}}
+losses:
+  - {{label: CE, loss: "held_losses:Held"}}
+  - label: CE + BL
+    loss: held_losses:Held + boundary
+    alpha: {{schedule: rebalance, over: 1.0}}
+"""
 
 # What follows an assignment is the command line; a few seconds of the product are tenths of a second here.
 _PROGRAM = """\
@@ -48,6 +59,47 @@ def program(beat: float = 0.2, lease: float = 60, busy: float = 60) -> list[str]
     return [sys.executable, "-c", _PROGRAM.format(beat=beat, lease=lease, busy=busy)]
 
 
+@dataclass(frozen=True)
+class Study:
+    """Four short trials, each of which waits in the middle of an epoch while the gate is closed.
+
+    Attributes:
+        file: The study file.
+        data: The data root.
+        gate: A file: the gate is closed while it is there.
+    """
+
+    file: Path
+    data: Path
+    gate: Path
+
+    def command(self, *options: object) -> list[object]:
+        """Return what follows ``lossbench``."""
+        return ["run", self.file, "--data", self.data, *options]
+
+    def hold(self) -> None:
+        """Close the gate."""
+        self.gate.touch()
+
+    def let_go(self) -> None:
+        """Open the gate."""
+        self.gate.unlink()
+
+    @property
+    def expected(self) -> "Numbers":
+        """The numbers if nothing happens."""
+        return undisturbed_numbers(self.file.read_text(), self.data)
+
+
+def held_study(folder: Path, data: Path, environment: pytest.MonkeyPatch) -> Study:
+    """Write the study to a folder, and let every process that is started find its loss."""
+    study = Study(folder / "held.yaml", data, folder / "gate")
+    study.file.write_text(STUDY.format(manifest=data / "discs.yaml"))
+    environment.setenv("PYTHONPATH", str(Path(__file__).parent), prepend=os.pathsep)
+    environment.setenv(held_losses.GATE, str(study.gate))
+    return study
+
+
 @dataclass
 class Driver:
     """A ``lossbench run`` in a session of its own, as in a terminal of its own.
@@ -61,7 +113,6 @@ class Driver:
     process: subprocess.Popen[str]
     folder: Path
     told: Path
-    seen: set[int] = field(default_factory=set)
 
     @property
     def said(self) -> str:
@@ -72,18 +123,19 @@ class Driver:
         """Wait for something that happens while it runs."""
         deadline = time.monotonic() + WAIT_SECONDS
         while not happened():
-            assert self.process.poll() is None, f"ended with {self.process.returncode} before {what}: {self.said}"
+            assert self.process.poll() is None, (
+                f"ended with {self.process.returncode} before {what}: {self.said}"
+            )
             assert time.monotonic() < deadline, f"not {what}: {self.said}"
             time.sleep(0.02)
-        self.seen |= set(processes_of(self.process.pid))
 
     def wait_until_said(self, text: str) -> None:
         """Wait for a sentence."""
         self.wait_until(lambda: text in self.said, f"said {text!r}")
 
-    def wait_until_trains(self, trials: int = 1, epoch: int = 3) -> None:
-        """Wait until so many trials are between this epoch and their end."""
-        self.wait_until(lambda: in_the_middle(self.folder, epoch) >= trials, f"{trials} trials in epoch {epoch}")
+    def wait_until_held(self, trials: int = 1) -> None:
+        """Wait until so many trials of its folder are held in the middle of an epoch."""
+        self.wait_until(lambda: held_in(self.folder) >= trials, f"{trials} trials are held")
 
     def interrupt(self) -> None:
         """Press Ctrl-C: the terminal sends it to every process of the session."""
@@ -146,6 +198,7 @@ def processes_of(session: int) -> list[int]:
 
 def assert_nothing_runs(ended: Driver) -> None:
     """Check that every process of a driver ends within seconds of the driver, however that ended."""
+    assert ended.process.returncode == -signal.SIGKILL or ray_folders(ended.process.pid) == []
     deadline = time.monotonic() + 30
     while left := processes_of(ended.process.pid):
         assert time.monotonic() < deadline, [Path(f"/proc/{each}/cmdline").read_bytes() for each in left]
@@ -163,10 +216,10 @@ def logs(folder: Path) -> list[str]:
     return [path.read_text() for path in found]
 
 
-def in_the_middle(folder: Path, epoch: int) -> int:
-    """Return how many trials have told of an epoch and not of their end."""
+def held_in(folder: Path) -> int:
+    """Return how many trials have come to the epoch in which they are held."""
     last = [log.splitlines()[-1] for log in logs(folder)]
-    return sum(f"epoch {each}:" in line for line in last for each in range(epoch, EPOCHS - 3))
+    return sum(f" epoch {held_losses.EPOCH - 1}: " in line for line in last)
 
 
 def resumed_at(folder: Path) -> list[int]:
@@ -209,8 +262,26 @@ def streamed_epochs(folder: Path, url: str | None = None) -> dict[str, int]:
         return {row[0]: row[1] for row in connection.execute(question)}
 
 
+Numbers = list[tuple[object, ...]]
+
+_NUMBERS = (
+    "SELECT t.key, c.name, s.class_index, m.name, s.checkpoint, s.value, s.imputed FROM score s "
+    'JOIN trial t ON t.id = s.trial_id JOIN "case" c ON c.id = s.case_id JOIN metric m ON m.id = s.metric_id',
+    "SELECT t.key, e.epoch, e.train_loss, e.val_dsc, e.learning_rate FROM epoch e "
+    "JOIN trial t ON t.id = e.trial_id",
+    "SELECT key, best_epoch, best_val_dsc FROM trial",
+)
+
+
+def numbers_in(database: Database) -> Numbers:
+    """Return every score, curve point and best epoch, in an order that no engine decides."""
+    with database.read() as connection:
+        rows = [tuple(row) for question in _NUMBERS for row in connection.execute(text(question))]
+    return sorted(rows, key=repr)
+
+
 @cache
-def undisturbed_numbers(study: str, data: Path) -> list[tuple[object, ...]]:
+def undisturbed_numbers(study: str, data: Path) -> Numbers:
     """Return the numbers of a study that nothing happened to.
 
     Args:
@@ -219,24 +290,33 @@ def undisturbed_numbers(study: str, data: Path) -> list[tuple[object, ...]]:
     """
     with tempfile.TemporaryDirectory(prefix="undisturbed-") as name:
         folder = Path(name)
-        (folder / "tiny.yaml").write_text(study)
-        done = lossbench("run", "tiny.yaml", "--data", data, "--local", *LENGTH, cwd=folder)
-        assert done.returncode == 0, done.stderr
-        return stored_numbers(folder)
+        (folder / "held.yaml").write_text(study)
+        with driver(["run", "held.yaml", "--data", data, "--local"], folder) as undisturbed:
+            code, _ = undisturbed.end()
+        assert code == 0, undisturbed.said
+        with database_of(folder) as database:
+            found = numbers_in(database)
+        assert len(found) > TRIALS * EPOCHS
+        return found
 
 
-def assert_whole(folder: Path, expected: list[tuple[object, ...]], url: str | None = None) -> None:
-    """Check that every trial is there exactly once, with the numbers of an undisturbed run."""
+def assert_whole(folder: Path, expected: Numbers, url: str | None = None) -> None:
+    """Check that every trial is there exactly once, with the numbers and files of an undisturbed run.
+
+    Args:
+        folder: Where the drivers ran.
+        expected: From :func:`undisturbed_numbers`.
+        url: Of the database, if it is not the file in that folder.
+    """
+    artifacts = folder / "lossbench-home" / "artifacts"
     with database_of(folder, url) as database:
         with database.read() as connection:
-            found = connection.execute(
-                select(TrialRow.key, TrialRow.state, TrialRow.lease_owner, TrialRow.epoch_now)
-            ).all()
+            found = connection.execute(select(TrialRow.key, TrialRow.state, TrialRow.lease_owner)).all()
+            known = set(connection.scalars(select(ArtifactRow.path)))
         assert len(found) == len({row.key for row in found}) == TRIALS
-        assert {(row.state, row.lease_owner, row.epoch_now) for row in found} == {("done", None, None)}
+        assert {(row.state, row.lease_owner) for row in found} == {("done", None)}
+        assert numbers_in(database) == expected
         assert faults(database) == []
-    if url is None:
-        assert stored_numbers(folder) == expected
-    artifacts = folder / "lossbench-home" / "artifacts"
-    assert len(list(artifacts.iterdir())) == TRIALS
-    assert not list(artifacts.glob("*/*checkpoint*"))
+        assert wrong_files(database, artifacts) == []
+    there = {path.relative_to(artifacts).as_posix() for path in artifacts.rglob("*") if path.is_file()}
+    assert there - known == {f"{folder_of(row.key)}/{LOG_FILE}" for row in found}

@@ -1,78 +1,108 @@
-"""Kill and interrupt drivers: nothing is lost, nothing is trained twice."""
+"""Kill drivers: nothing is lost, nothing is trained twice, whoever goes on."""
 
-import json
-import os
 import random
-import signal
 import sqlite3
-import subprocess
 import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.conftest import LOSSBENCH, lossbench, stored_numbers
+from tests.faults.drivers import (
+    TRIALS,
+    Driver,
+    Study,
+    assert_whole,
+    attempts,
+    driver,
+    held_study,
+    states,
+    streamed_epochs,
+)
+from tests.faults.held_losses import EPOCH
+
+LOCAL, RAY = ["--local"], ["--workers", "2"]
 
 
-@pytest.mark.parametrize("options", [["--local"], ["--workers", "2"]], ids=["local", "ray"])
-def test_a_study_whose_driver_was_killed_is_finished_by_the_same_command(
-    study_file, discs_data, tmp_path, options
-):
-    command = ["run", str(study_file), "--data", str(discs_data), "--set", "protocol.epochs=6", *options]
-    driver = subprocess.Popen([*LOSSBENCH, *command], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
-    for line in driver.stderr:
-        if "done:" in line:
-            break
-    os.kill(driver.pid, signal.SIGKILL)
-    driver.wait()
-    with sqlite3.connect(tmp_path / "lossbench-home" / "results.db") as connection:
-        survived = dict(connection.execute("SELECT key, finished FROM trial WHERE state = 'done'").fetchall())
-        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-    assert 1 <= len(survived) < 4
-    done = lossbench(*command, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert f"{4 - len(survived)} trials trained; {len(survived)} already in the database" in done.stdout
-    with sqlite3.connect(tmp_path / "lossbench-home" / "results.db") as connection:
-        rows = connection.execute("SELECT key, state, finished FROM trial").fetchall()
-    assert {state for _, state, _ in rows} == {"done"}
-    assert {key: finished for key, _, finished in rows if key in survived} == survived  # not trained twice
-
-    (tmp_path / "whole").mkdir()
-    lossbench(*command[:6], "--local", cwd=tmp_path / "whole")
-    assert stored_numbers(tmp_path) == stored_numbers(tmp_path / "whole")
+@pytest.fixture
+def study(tmp_path, discs_data, monkeypatch) -> Study:
+    return held_study(tmp_path, discs_data, monkeypatch)
 
 
-def test_ctrl_c_drains_and_says_so(study_file, discs_data, tmp_path):
-    command = ["run", str(study_file), "--data", str(discs_data), "--local", "--set", "seeds=4"]
-    driver = subprocess.Popen(
-        [*LOSSBENCH, *command], cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+def kill_while_trials_run(killed: Driver, study: Study, trials: int) -> None:
+    """Kill a driver after a trial is done, while others run whose curves are in the database."""
+    killed.wait_until_said("[1/")
+    study.hold()
+    killed.wait_until_held(trials)
+    killed.wait_until(
+        lambda: list(streamed_epochs(killed.folder).values()) == [EPOCH] * trials, "curves are streamed"
     )
-    for line in driver.stderr:
-        if "[1/" in line:
-            break
-    driver.send_signal(signal.SIGINT)
-    out, err = driver.communicate(timeout=100)
-    assert driver.returncode == 75
-    assert "finishing the running trials" in err
-    assert "left; the same command goes on" in out
-    states = json.loads(lossbench("status", "--json", cwd=tmp_path).stdout)["trials"]
-    assert {row["state"] for row in states} == {"done", "waiting"}
+    killed.kill()
+    study.let_go()
+
+
+def finished(folder) -> dict[str, str]:
+    with sqlite3.connect(folder / "lossbench-home" / "results.db") as connection:
+        return dict(connection.execute("SELECT key, finished FROM trial WHERE state = 'done'").fetchall())
+
+
+@pytest.mark.parametrize("options", [LOCAL, pytest.param(RAY, marks=pytest.mark.full)], ids=["local", "ray"])
+def test_a_study_whose_driver_was_killed_is_finished_by_the_same_command(study, tmp_path, options):
+    with driver(study.command(*options), tmp_path) as killed:
+        kill_while_trials_run(killed, study, 1)
+    survived = finished(tmp_path)
+    assert 1 <= len(survived) < TRIALS
+    with driver(study.command(*options), tmp_path) as second:
+        code, out = second.end()
+    assert code == 0, second.said
+    assert f"{TRIALS - len(survived)} trials trained; {len(survived)} already in the database" in out
+    assert survived.items() <= finished(tmp_path).items()  # not trained twice
+    assert attempts(tmp_path) == [1] * (TRIALS - 1) + [2]
+    assert_whole(tmp_path, study.expected)
+
+
+def test_the_trials_of_a_driver_killed_on_another_machine_are_free_when_its_leases_end(study, tmp_path):
+    study.hold()
+    with driver(study.command(*LOCAL), tmp_path) as killed:
+        killed.wait_until_held()
+        killed.kill()
+    study.let_go()
+    with sqlite3.connect(tmp_path / "lossbench-home" / "results.db") as connection:
+        (owner,) = connection.execute("SELECT lease_owner FROM trial WHERE state = 'running'").fetchone()
+        token, _, process = owner.split(":")
+        expires = datetime.now(UTC) + timedelta(seconds=60)
+        connection.execute(
+            "UPDATE trial SET lease_owner = ?, lease_expires = ? WHERE state = 'running'",
+            (f"{token}:elsewhere:{process}", expires.strftime("%Y-%m-%d %H:%M:%S.%f")),
+        )
+    connection.close()
+    with driver(study.command(*LOCAL), tmp_path) as second:
+        second.wait_until_said(f"[{TRIALS - 1}/")
+        assert states(tmp_path) == ["done"] * (TRIALS - 1) + ["running"]  # not ours yet
+        with sqlite3.connect(tmp_path / "lossbench-home" / "results.db") as connection:
+            soon = datetime.now(UTC) + timedelta(seconds=1)
+            connection.execute(
+                "UPDATE trial SET lease_expires = ? WHERE state = 'running'",
+                (soon.strftime("%Y-%m-%d %H:%M:%S.%f"),),
+            )
+        connection.close()
+        code, _ = second.end()
+    assert code == 0, second.said
+    assert datetime.fromisoformat(max(finished(tmp_path).values())) > soon.replace(tzinfo=None)
+    assert attempts(tmp_path) == [1] * (TRIALS - 1) + [2]
+    assert_whole(tmp_path, study.expected)
 
 
 @pytest.mark.full
-def test_a_study_killed_again_and_again_equals_one_that_was_not(study_file, discs_data, tmp_path):
-    command = ["run", str(study_file), "--data", str(discs_data), "--local"]
-    command += ["--set", "seeds=4", "--set", "protocol.epochs=10"]
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("options", [LOCAL, RAY], ids=["local", "ray"])
+def test_a_study_killed_again_and_again_equals_one_that_was_not(study, tmp_path, options):
     pause = random.Random(7)
     for _ in range(6):
-        driver = subprocess.Popen([*LOSSBENCH, *command], cwd=tmp_path, stderr=subprocess.DEVNULL)
-        time.sleep(pause.uniform(4, 9))
-        driver.kill()
-        driver.wait()
-    done = lossbench(*command, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    with sqlite3.connect(tmp_path / "lossbench-home" / "results.db") as connection:
-        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-        assert connection.execute("SELECT count(*) FROM trial WHERE state = 'done'").fetchone() == (8,)
-    (tmp_path / "whole").mkdir()
-    lossbench(*command, cwd=tmp_path / "whole")
-    assert stored_numbers(tmp_path) == stored_numbers(tmp_path / "whole")
+        with driver(study.command(*options), tmp_path) as killed:
+            killed.wait_until_said("trials, ")
+            time.sleep(pause.uniform(0, 2))
+            killed.kill()
+    with driver(study.command(*options), tmp_path) as last:
+        code, _ = last.end()
+    assert code == 0, last.said
+    assert_whole(tmp_path, study.expected)

@@ -20,7 +20,8 @@ ANSWER_SECONDS = 10.0
 _NODE_HERE = "start Ray on this machine first: ray start --address=HOST:PORT"
 _REFUSALS = {
     "Version mismatch": "install the same Ray and Python on all machines",
-    "uthentication": "give this machine the token of the head: its file ~/.ray/auth_token, or RAY_AUTH_TOKEN",
+    # The port answers, so either another program listens there, or it is Ray and refuses us.
+    "Failed to connect": "give this machine the head's token: its file ~/.ray/auth_token, or RAY_AUTH_TOKEN",
 }
 """What to do, by a piece of what Ray says."""
 

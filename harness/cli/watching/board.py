@@ -15,10 +15,10 @@ from harness.scheduling.time_left import Range
 MOST_LINES = 400
 """Of a table where no height limits it."""
 
-_HEADINGS = 2
-"""Lines of a table above its first row."""
+_HEADINGS, _GAP = 2, 1
+"""Lines of a table above its first row, and between two tables."""
 
-_ROOM_FOR_BOTH, _ROOM_FOR_REMARKS = 9, 80
+_ROOM_FOR_BOTH, _ROOM_FOR_REMARKS = 10, 80
 """Lines from which on running trials are listed, and columns from which on with remarks."""
 
 _SHORTEST_NAME = 8
@@ -164,6 +164,7 @@ def drawn(board: Board, height: int, console: Console, width: int) -> Iterator[R
     yield _cells(board.rows if rows == len(board.rows) else urgent_first(board.rows, rows), width)
     yield from _rest(len(board.rows) - rows, "row")
     if running:
+        yield Text("")
         yield _now(board.running[:running], width)
         yield from _rest(len(board.running) - running, "running trial")
     yield from notes
@@ -171,12 +172,12 @@ def drawn(board: Board, height: int, console: Console, width: int) -> Iterator[R
 
 def _shares(rows: int, running: int, room: int) -> tuple[int, int]:
     """Return how many rows of both tables fit; a table that is cut has a line that says so."""
-    below = _HEADINGS + running if running else 0
-    if _HEADINGS + rows + below > room:
-        below = min(below, max(room // 3, _HEADINGS + 2)) if room >= _ROOM_FOR_BOTH else 0
-    above = room - below
-    shown = rows if _HEADINGS + rows <= above else max(1, above - _HEADINGS - 1)
-    listed = running if below >= _HEADINGS + running else max(0, below - _HEADINGS - 1)
+    above, below = _HEADINGS + rows, (_GAP + _HEADINGS + running if running else 0)
+    if above + below > room:
+        below = min(below, max(room // 3, _GAP + _HEADINGS + 2)) if room >= _ROOM_FOR_BOTH else 0
+        above = min(above, room - below)
+    shown = rows if above >= _HEADINGS + rows else max(1, above - _HEADINGS - 1)
+    listed = running if below >= _GAP + _HEADINGS + running else max(0, below - _GAP - _HEADINGS - 1)
     return shown, listed
 
 
@@ -263,7 +264,7 @@ def _table(
     headings: tuple[str, str], names: Sequence[Sequence[str]], numbers: Sequence[str], room: int
 ) -> Table:
     """Return an empty table whose two columns of names share ``room``: what one leaves, the other takes."""
-    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     room = max(room - 2, 2 * _SHORTEST_NAME)
     longest = [max(map(cell_len, column)) for column in ((headings[0], *names[0]), (headings[1], *names[1]))]
     first = min(longest[0], max(room // 2, room - longest[1]))

@@ -280,24 +280,25 @@ def test_the_script_wants_a_study(job: Job) -> None:
 
 
 @pytest.mark.full
+@pytest.mark.timeout(600)
 def test_a_job_that_nears_its_limit_is_queued_again_and_its_next_run_finishes(
     job: Job, study_file: Path
 ) -> None:
     before = set(Path("/tmp").glob("lb-*"))
-    script = job.start(str(study_file), "--set", "protocol.epochs=300")
+    script = job.start(str(study_file), "--set", "protocol.epochs=60")
     deadline = time.monotonic() + 90
     while "2 trials at a time" not in job.log.read_text() and time.monotonic() < deadline:
         assert script.poll() is None, job.log.read_text()
         time.sleep(0.2)
-    time.sleep(2)
+    time.sleep(1)
     script.send_signal(signal.SIGUSR1)
-    assert script.wait(60) == 75, job.log.read_text()
+    assert script.wait(120) == 75, job.log.read_text()
     assert (job.stand_ins / "requeued").read_text().split() == [job.id]
     assert job.processes() == []
     assert "waiting" in job.states()
 
-    script = job.start(str(study_file), "--set", "protocol.epochs=300")
-    assert script.wait(120) == 0, job.log.read_text()
+    script = job.start(str(study_file), "--set", "protocol.epochs=60")
+    assert script.wait(300) == 0, job.log.read_text()
     assert job.states() == ["done"] * 4
     assert (job.stand_ins / "requeued").read_text().split() == [job.id]
     assert job.processes() == []

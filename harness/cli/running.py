@@ -138,7 +138,7 @@ def _expected(planned: Sequence[PlannedTrial], costs: Costs) -> dict[Cell, float
 
 @contextmanager
 def _stop_on_interrupt(driver: Driver) -> Iterator[None]:
-    """First Ctrl-C: finish the epochs. Second: stop now."""
+    """First Ctrl-C, or SIGTERM as cluster schedulers send it: finish the epochs. Second: stop now."""
 
     def interrupt(_signal: int, _frame: Any) -> None:
         if driver.draining:
@@ -146,8 +146,9 @@ def _stop_on_interrupt(driver: Driver) -> Iterator[None]:
         driver.draining = True
         stderr.print("finishing the running epochs; press Ctrl-C again to stop now")
 
-    before = signal.signal(signal.SIGINT, interrupt)
+    before = {each: signal.signal(each, interrupt) for each in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for each, handler in before.items():
+            signal.signal(each, handler)

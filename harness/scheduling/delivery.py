@@ -238,10 +238,17 @@ class Deliveries:
         return found
 
     def _drop_parcel(self, folder: Path) -> None:
-        """Give back the memory of a dataset that no node waits for any more."""
-        requests = (node.deliveries.get(folder) for node in self._nodes.values())
-        if all(request is None or request.is_over for request in requests):
+        """Give back the memory of a dataset, once no node that is known will want it."""
+        if all(self._is_served(node_id, folder) for node_id in self._nodes):
             self._parcels.pop(folder, None)
+
+    def _is_served(self, node_id: str, folder: Path) -> bool:
+        node = self._nodes[node_id]
+        facts: NodeFacts | None = node.scout.answer
+        if facts is not None and folder in facts.datasets:
+            return True
+        request = node.deliveries.get(folder)
+        return (request is not None and request.is_over) or self._verdict(node_id) is not None
 
     def _send(self, folder: Path, node_id: str) -> None:
         """Begin to send a dataset, once it is packed.

@@ -124,7 +124,8 @@ class Driver:
             self._tell_to_stop()
         else:
             self._fill()
-        for message in self.executor.wait(_WAIT_SECONDS if self._running else 0.0):
+        idle = not self._running and self.executor.free
+        for message in self.executor.wait(0.0 if idle else _WAIT_SECONDS):
             self._handle(message)
         self._log.flush()
         for sentence in self.executor.notes():
@@ -134,8 +135,8 @@ class Driver:
             self.progress.workers(self._workers)
         self._give_up_lost()
         self._give_up_hung()
-        if not self._running and (self._postponed or not self.executor.free):
-            time.sleep(_ASK_AGAIN_SECONDS)  # another driver has all that is left, or no worker is ready
+        if not self._running and self._postponed:
+            time.sleep(_ASK_AGAIN_SECONDS)  # another driver has all that is left
 
     # Give out
 

@@ -18,15 +18,15 @@ class Heart:
     Args:
         store: Of the driver.
         running: Its running trials by key; the driver changes it.
-        seconds: Between two beats.
+        seconds: Between two beats; :data:`BEAT_SECONDS` if absent.
     """
 
     def __init__(
-        self, store: TrialStore, running: Mapping[str, RunningTrial], seconds: float = BEAT_SECONDS
+        self, store: TrialStore, running: Mapping[str, RunningTrial], seconds: float | None = None
     ) -> None:
         self._store = store
         self._running = running
-        self._seconds = seconds
+        self._seconds = seconds or BEAT_SECONDS
         self._stopped = threading.Event()
         self._lock = threading.Lock()
         self._beating = threading.Lock()

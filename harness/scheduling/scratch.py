@@ -98,9 +98,7 @@ def write_kept(folder: Path, kept: Kept) -> None:
             )
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in kept.files.items():
-        scratch = (
-            folder / f".{name}-{os.getpid()}"
-        )  # readable by whom the user's mask allows, unlike mkstemp's
+        scratch = folder / f".{name}-{os.getpid()}"  # the user's mask holds for it, not mkstemp's
         try:
             with scratch.open("wb") as stream:
                 stream.write(content)

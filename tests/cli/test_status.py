@@ -198,11 +198,11 @@ def test_of_several_studies_those_that_are_over_are_short(database):
 
 
 def test_reading_writes_nothing_and_waits_for_no_writer(database):
+    other = open_database(database.url)
     with database.write() as connection:
         connection.execute(update(TrialRow).where(TrialRow.seed == 3).values(attempts=9))
-        other = open_database(database.url)
         assert len(snapshot(other).running) == 4
-        other.close()
+    other.close()
 
 
 def test_a_locked_database_is_asked_again(database, monkeypatch):

@@ -1,4 +1,4 @@
-"""Two drivers on one database: they share the work, even if one of them sleeps longer than its leases last."""
+"""Two drivers on one database share the work, even if one of them sleeps longer than its leases last."""
 
 import os
 import signal

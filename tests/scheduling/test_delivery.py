@@ -266,6 +266,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 
 @pytest.mark.full
+@pytest.mark.timeout(300)
 @pytest.mark.skipif(why_not() is not None, reason=f"nodes cannot be kept apart: {why_not()}")
 def test_nodes_are_sent_what_they_lack_once_and_wrong_ones_are_refused_in_a_sentence(
     dataset, tmp_path, asked

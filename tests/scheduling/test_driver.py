@@ -1,16 +1,19 @@
 """The driver: trains once, retries crashes, records failures, drains, and shares a database."""
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
+from sqlalchemy.exc import OperationalError
 
+from harness.scheduling import heart
 from harness.scheduling.driver import Driver
 from harness.scheduling.executor import Failure, Stopped
 from harness.scheduling.inline import InlineExecutor
 from harness.scheduling.progress import Progress
 from harness.scheduling.running_trial import MOST_RETRIES
-from harness.scheduling.trial_forms import Folders
+from harness.scheduling.trial_forms import DriverOptions, Folders
 from harness.scheduling.trial_source import PlanSource
 from harness.store.database import open_database
 from harness.store.datasets import DatasetRecord, register_dataset
@@ -31,6 +34,7 @@ losses: [{label: CE, loss: ce}, {label: CE again, loss: ce}, {label: Dice, loss:
 """
 FINGERPRINT = "f" * 64
 RECORD = EpochRecord(0, 0.5, 0.6, 1e-3, None, None, 1.0)
+SILENCE = object()
 DONE = Finished("done", None, None, False, 0, 0.6, (RECORD,), (), {}, "float32", 1.0)
 
 
@@ -43,6 +47,7 @@ class ScriptedExecutor:
     submitted: list[TrainingJob] = field(default_factory=list)
     cancelled: bool = False
     abandoned: list[str] = field(default_factory=list)
+    alone: list[str] = field(default_factory=list)
 
     def __post_init__(self):
         self._queue = []
@@ -57,6 +62,7 @@ class ScriptedExecutor:
 
     def submit(self, job, alone=False):
         self.submitted.append(job)
+        self.alone += [job.key] if alone else []
         endings = self.script.get(str(job.loss.expression), [])
         self._queue += [
             (job.key, Started({"device": "cpu"}, 0, {"cores": "2"})),
@@ -65,7 +71,11 @@ class ScriptedExecutor:
         ]
 
     def wait(self, seconds):
-        return [self._queue.pop(0)] if self._queue else []
+        told = [self._queue.pop(0)] if self._queue else []
+        if told and told[0][1] is SILENCE:
+            self._queue.append(told[0])  # and nothing else ever comes of it
+            return []
+        return told
 
     def notes(self):
         return []
@@ -167,17 +177,117 @@ def test_too_many_crashes_fail_the_trial(make_driver, database):
     assert failures(database)[0]["reason"] == "the worker process died"
 
 
-def test_draining_starts_nothing_new_and_keeps_what_runs(make_driver):
+def test_draining_starts_nothing_new_and_gives_back_what_runs(make_driver, database):
     class DrainAfterFirst(Progress):
+        stops = 0
+
         def finished(self, planned, state, best_val_dsc, seconds):
             driver.draining = True
+
+        def stopped(self, planned, epoch):
+            type(self).stops += 1
 
     executor = ScriptedExecutor()
     driver = make_driver(executor, progress=DrainAfterFirst())
     summary = driver.run()
     assert summary.left > 0
     assert summary.trained + summary.left + summary.reused == 9
+    assert DrainAfterFirst.stops == len(executor.submitted) - 1
+    assert {row["state"] for row in trial_counts(database)} == {"done", "waiting"}
     assert make_driver(ScriptedExecutor()).run().left == 0
+
+
+class Notes(Progress):
+    def __init__(self):
+        self.heard = []
+
+    def note(self, sentence):
+        self.heard.append(sentence)
+
+
+def test_a_full_disk_stops_the_run_and_fails_no_trial(make_driver, database):
+    executor = ScriptedExecutor(script={"dice": [Failure("disk", "No space left on device", "")]})
+    notes = Notes()
+    summary = make_driver(executor, progress=notes).run()
+    assert (summary.failed, summary.left > 0) == (0, True)
+    assert [note for note in notes.heard if "no space is left on the disk" in note]
+    assert "failed" not in {row["state"] for row in trial_counts(database)}
+    assert make_driver(ScriptedExecutor()).run().left == 0
+
+
+@pytest.mark.parametrize(("device", "tries", "alone"), [("cpu", 3, 0), ("cuda", 2, 1)])
+def test_what_is_refused_memory_is_tried_again_and_on_a_gpu_alone(
+    make_driver, database, device, tries, alone
+):
+    refused = Failure("memory", "OutOfMemory: out of memory", "")
+    executor = ScriptedExecutor(places=1, script={"dice": [refused] * 9})
+    summary = make_driver(executor, options=DriverOptions(device=device)).run()
+    assert summary.failed == 3
+    dice = [job.key for job in executor.submitted if str(job.loss.expression) == "dice"]
+    assert len(dice) == 3 * tries
+    assert len(executor.alone) == 3 * alone
+    with database.read() as connection:
+        attempts = connection.scalars(select(TrialRow.attempts).where(TrialRow.key.in_(dice))).all()
+    assert attempts == [tries] * 3
+
+
+def test_a_worker_that_tells_nothing_is_ended_and_its_trial_tried_again(make_driver, database):
+    executor = ScriptedExecutor(script={"dice": [SILENCE]})
+    summary = make_driver(executor, options=DriverOptions(stall_seconds=0.3)).run()
+    assert len(executor.abandoned) == 1
+    assert (summary.failed, summary.left) == (0, 0)
+    assert failures(database) == []
+
+
+def test_a_trial_that_another_driver_has_taken_over_is_left_to_it(make_driver, database, monkeypatch):
+    monkeypatch.setattr(heart, "BEAT_SECONDS", 0.1)
+    executor = ScriptedExecutor(places=1, script={"dice": [SILENCE]})
+    other = TrialStore(database, new_owner())
+
+    class TakenOver(Notes):
+        def started(self, planned, resumed_at):
+            if planned.label == "Dice" and not self.heard:
+                with database.write() as connection:
+                    connection.execute(
+                        update(TrialRow)
+                        .where(TrialRow.key == planned.trial.key)
+                        .values(lease_expires=datetime(2020, 1, 1, tzinfo=UTC))
+                    )
+                assert other.claim([planned.trial.key])[planned.trial.key].taken
+                self.taken = planned.trial.key
+
+        def note(self, sentence):
+            super().note(sentence)
+            other.release([self.taken])
+
+    notes = TakenOver()
+    summary = make_driver(executor, progress=notes).run()
+    assert executor.abandoned == [notes.taken]
+    assert "another driver has taken over 1" in notes.heard[0]
+    assert (summary.failed, summary.left) == (0, 0)
+
+
+def test_a_database_that_does_not_answer_is_asked_again_and_nothing_is_lost(make_driver, database):
+    notes = Notes()
+    driver = make_driver(ScriptedExecutor(), progress=notes)
+    finish, away = driver.store.finish, iter([True, True, False, False, True])
+
+    def unreliable(key, outcome):
+        if next(away, False):
+            raise OperationalError("INSERT", {}, Gone("the connection is lost"), connection_invalidated=True)
+        return finish(key, outcome)
+
+    driver.store.finish = unreliable
+    assert driver.run().left == 0
+    assert [note.partition(":")[0] for note in notes.heard] == [
+        "the database does not answer",
+        "the database can be written again",
+    ] * 2
+    assert {row["state"] for row in trial_counts(database)} == {"done"}
+
+
+class Gone(Exception):
+    pass
 
 
 def test_an_interrupt_gives_all_leases_back(make_driver, database):

@@ -92,7 +92,7 @@ def test_nodes_without_a_common_folder_give_the_numbers_of_one_process(
 
 
 def wait_until(happened: Callable[[], object], process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 200
     while not happened():
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
@@ -101,7 +101,7 @@ def wait_until(happened: Callable[[], object], process: subprocess.Popen[str]) -
 
 @apart_only
 @pytest.mark.full
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_a_node_is_lost_and_another_one_joins_while_trials_run(study_file, discs_data, tmp_path, folders):
     ours, alone = folders
     longer = study_file.read_text().replace("seeds: 2", "seeds: 4").replace("epochs: 2", "epochs: 150")
@@ -117,12 +117,12 @@ def test_a_node_is_lost_and_another_one_joins_while_trials_run(study_file, discs
             first.kill()
             second = nodes.add([tmp_path, discs_data])
             wait_until(lambda: second.address in addresses_in(logged(ours)), driver)
-            stdout, stderr = driver.communicate(timeout=180)
+            stdout, stderr = driver.communicate(timeout=400)
         assert driver.returncode == 0, stderr
         assert list(second.cache.glob("prepared/*/*-images.npy"))
     assert "8 trials trained" in stdout
     assert first.address in stderr
-    assert lossbench(*run, "--local", cwd=alone).returncode == 0
+    subprocess.run([*LOSSBENCH, *map(str, run), "--local"], cwd=alone, capture_output=True, check=True)
     assert_same_results(ours, alone)
 
 

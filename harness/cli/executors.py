@@ -76,8 +76,14 @@ def _trials_per_gpu(
         return 0
     if options.trials_per_gpu != "auto":
         return options.trials_per_gpu
+    import torch
+
     from harness.scheduling.packing import trials_per_gpu
 
+    if not torch.cuda.is_available():
+        raise InputError(
+            "--trials-per-gpu auto measures on this machine, which has no GPU; give a number instead"
+        )
     if not planned:
         raise InputError(
             "--trials-per-gpu auto needs a trial to measure; the study only tunes: give a number"

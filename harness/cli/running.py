@@ -60,7 +60,8 @@ def run_study(name: str, overrides: tuple[str, ...], home: Home, data: Path, opt
     from harness.training.determinism import device_name
     from harness.training.prediction import choose_device
 
-    device = choose_device(options.device).type
+    on_cluster = options.address is not None and options.device == "cuda"
+    device = "cuda" if on_cluster else choose_device(options.device).type
     open_if_there(home.database_url)  # a database of another version is refused before data is prepared
     ready = prepare_study(study, folder, home, data)
     check_augmented(study, ready)

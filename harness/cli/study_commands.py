@@ -84,7 +84,7 @@ def run(
         return
     from harness.cli.running import RunOptions, run_study
 
-    view: "Style" = "json" if as_json else "quiet" if quiet else "auto"
+    view: Style = "json" if as_json else "quiet" if quiet else "auto"
     share = _trials_per_gpu(trials_per_gpu)
     options = RunOptions(
         local, workers, device, share, retry_failed, slices, keep_models, address, stall_after, view

@@ -92,7 +92,7 @@ def numerics_facts(job: TrainingJob) -> dict[str, str]:
 def device_name(device: str) -> str:
     """Return the kind of a device, by which numbers and times compare: ``x86_64 AVX2``, a GPU's name."""
     if device.startswith("cuda"):
-        return torch.cuda.get_device_name()
+        return torch.cuda.get_device_name() if torch.cuda.is_available() else device
     return f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
 
 

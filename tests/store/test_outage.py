@@ -13,10 +13,15 @@ from harness.store.outage import outage
 
 
 def error_of(engine, *statements):
-    with pytest.raises(DBAPIError) as raised, engine.connect() as connection:
+    with pytest.raises(DBAPIError) as raised:
+        execute(engine, statements)
+    return raised.value
+
+
+def execute(engine, statements):
+    with engine.connect() as connection:
         for statement in statements:
             connection.exec_driver_sql(statement)
-    return raised.value
 
 
 @pytest.fixture

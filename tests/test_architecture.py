@@ -16,9 +16,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "training": {"losses", "metrics", "models", "data"},
     "study": {"training", "losses", "models", "data"},
     "store": set(),
-    "scheduling": {"study", "training", "store"},
+    "scheduling": {"study", "training", "store", "data"},
     "tuning": {"scheduling", "study", "store", "losses"},
-    "bench": {"geometry", "losses", "metrics", "data", "models", "training", "scheduling", "store"},
+    "bench": {"geometry", "losses", "metrics", "data", "models", "training", "study", "scheduling", "store"},
 }
 MAY_IMPORT["cli"] = set(MAY_IMPORT)
 REPORTS_MAY_IMPORT: dict[str, set[str]] = {"store", "study", "losses", "data", "metrics"}

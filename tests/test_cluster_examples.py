@@ -18,6 +18,7 @@ from ruamel.yaml import YAML
 from typer.main import get_command
 
 from harness import __version__
+from harness.cli.doctor import CHECKS
 from harness.cli.main import app
 from studies import shipped_studies
 
@@ -105,6 +106,11 @@ def test_every_variable_of_ours_is_read_somewhere() -> None:
     sources = "\n".join(path.read_text() for path in (ROOT / "harness").rglob("*.py")) + SLURM.read_text()
     for name in set(re.findall(r"\bLOSSBENCH_[A-Z_]+\b", described(GUIDE) + described(KUBERAY))):
         assert name in sources, name
+
+
+@pytest.mark.parametrize("name", sorted(CHECKS))
+def test_every_check_of_the_doctor_is_in_the_guide(name: str) -> None:
+    assert f"`{name}`" in described(GUIDE)
 
 
 def test_every_link_of_the_guide_leads_somewhere() -> None:
@@ -259,8 +265,12 @@ class Job:
         return found
 
     def clean(self) -> None:
+        """Leave nothing behind, whatever failed."""
         for process in self.processes():
             os.kill(process, signal.SIGKILL)
+        told = self.log.read_text() if self.log.exists() else ""
+        for folder in set(re.findall(r"/tmp/lb-\w{6}(?=/)", told)):
+            shutil.rmtree(folder, ignore_errors=True)
 
     def states(self) -> list[str]:
         with sqlite3.connect(self.folder / "results.db") as connection:

@@ -122,6 +122,7 @@ start_postgresql() {
     database=$folder
     createdb --host "$socket" --username lossbench results 2>/dev/null || true # there since the first job
     export LOSSBENCH_DB="postgresql+psycopg://lossbench@/results?host=$socket"
+    echo "database: $LOSSBENCH_DB"
 }
 
 if [[ -z ${LOSSBENCH_DB:-} ]]; then

@@ -80,7 +80,7 @@ def run(
     them now.
     """
     if dry_run:
-        plan(study, data, home, db, overrides, as_json)
+        plan(study, data, home, db, overrides, as_json, workers, device)
         return
     from harness.cli.running import RunOptions, run_study
 

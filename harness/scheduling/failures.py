@@ -26,7 +26,7 @@ def describe(error: BaseException) -> str:
 
 
 def _diagnosis(error: BaseException) -> tuple[FailureKind, BaseException]:
-    """Return the kind of a failure, and the exception that tells it: torch hides a full disk behind another."""
+    """Return the kind of a failure and the exception that tells it; torch hides the one of a full disk."""
     causes = list(_causes(error))
     for each in causes:
         if isinstance(each, OSError) and each.errno in _NO_SPACE:

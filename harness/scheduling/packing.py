@@ -10,11 +10,10 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from harness.data.prepared import open_prepared
 from harness.errors import InputError
 from harness.training import determinism, memory
 from harness.training.job import TrainingJob
-from harness.training.probe import SECONDS, Steps, opened
+from harness.training.probe import SECONDS, Steps, fingerprint_of, opened
 
 PACKING_FILE = "packing.json"
 """Name of the file in the home folder that keeps what was measured."""
@@ -139,7 +138,7 @@ def packing_name(job: TrainingJob) -> str:
     options = json.dumps(job.model_options, sort_keys=True)
     parts = (
         determinism.device_name(job.device),
-        open_prepared(job.prepared).fingerprint,
+        fingerprint_of(job),
         f"{job.model} {options}",
         f"batch {protocol.batch_size}",
         protocol.precision,

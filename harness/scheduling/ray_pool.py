@@ -21,6 +21,7 @@ LIFE_OF_A_WORKER_SECONDS = 600.0
 """A worker is replaced after so many trials, if it is so old, too: no leak grows for ever."""
 
 _LOOK_AT_NODES_SECONDS = 1.0
+_FIRST_MACHINE_SECONDS = 60.0
 _MOST_FAILED_STARTS = 5
 _PAUSE_AFTER_FAILED_START_SECONDS = 2.0
 
@@ -78,6 +79,11 @@ class RayExecutor:
         self._refused: set[str] = set()
         self._looked = -_LOOK_AT_NODES_SECONDS
         self._look_at_nodes()
+        try:
+            self._await_first_machine()
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def workers(self) -> int:
@@ -315,6 +321,19 @@ class RayExecutor:
         for place in self._places:
             if place.actor is None and place.not_before <= now and place.group not in taken:
                 self._start(place)
+
+    def _await_first_machine(self) -> None:
+        """Wait until it is known of one machine of a cluster whether trials can run there.
+
+        Raises:
+            InputError: if no machine of the cluster has the right programs.
+        """
+        until = time.monotonic() + _FIRST_MACHINE_SECONDS
+        while not self._places and time.monotonic() < until:
+            offered = places_of(self._ray.nodes(), self._options.trials_per_gpu)
+            if offered and self._refused >= {each.node for each in offered}:
+                raise InputError(self._notes[0])
+            self.wait(_LOOK_AT_NODES_SECONDS)
 
     def _is_usable(self, offer: NodePlaces) -> bool:
         """Whether a machine has the right programs; asked of it once, without waiting for the answer."""

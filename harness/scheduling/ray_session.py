@@ -2,8 +2,10 @@
 
 import logging
 import os
+import secrets
 import shutil
 import signal
+import sys
 import tempfile
 import threading
 import warnings
@@ -59,6 +61,7 @@ class RaySession:
         self._folder: str | None = None
         if address is None:
             os.environ.update(WORKER_ENVIRONMENT)
+            _make_token()
             self._folder = _new_folder()
             place: dict[str, Any] = {
                 "address": "local",
@@ -99,13 +102,20 @@ def _connected(place: dict[str, Any], address: str | None) -> Any:
         if address is None:
             raise
         raise InputError(
-            f"no Ray cluster can be joined at {address!r} ({_first_line(error)}); start one with "
-            "'ray start --head', or leave out --address for a private one"
+            f"no Ray cluster can be joined at {address!r} ({_first_line(error)}); start one with 'ray start "
+            "--head', give this machine that one's token (docs/cluster.md), or leave out --address for a "
+            "private one"
         ) from None
     if in_main_thread:
         signal.signal(signal.SIGTERM, terminate)  # Ray replaces the handler
     _silence()
     return ray
+
+
+def _make_token() -> None:
+    """Give a private Ray a secret before it is imported: else it writes one into the user's home folder."""
+    if "ray" not in sys.modules and "RAY_AUTH_MODE" not in os.environ:
+        os.environ.update({"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)})
 
 
 def _checked(address: str) -> str:

@@ -10,8 +10,8 @@ from sqlalchemy import URL, Connection, Engine, inspect, text
 
 from harness.errors import InputError
 from harness.store.backends import Backend
+from harness.store.backends.base import READ_ONLY
 from harness.store.ownership import lease_is_over
-from harness.store.views import create_views, drop_views
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -40,16 +40,22 @@ class Upgrade:
 
 def version_of(engine: Engine) -> str | None:
     """Return the version of a database's tables; None if it has none of ours."""
-    if not inspect(engine).has_table(VERSION_TABLE):
-        return None
-    with engine.connect() as connection:
+    with _reading(engine) as connection:
+        if not inspect(connection).has_table(VERSION_TABLE):
+            return None
         found = connection.exec_driver_sql(f"SELECT version_num FROM {VERSION_TABLE}").scalar()
     return None if found is None else str(found)
 
 
 def is_empty(engine: Engine) -> bool:
     """Whether a database has no tables at all."""
-    return not inspect(engine).get_table_names()
+    with _reading(engine) as connection:
+        return not inspect(connection).get_table_names()
+
+
+def _reading(engine: Engine) -> Connection:
+    """Return a connection that waits for no writer, and no writer for it."""
+    return engine.connect().execution_options(**{READ_ONLY: True})
 
 
 def migrate(backend: Backend, url: URL, version: str = "head") -> None:
@@ -64,6 +70,8 @@ def migrate(backend: Backend, url: URL, version: str = "head") -> None:
         InputError: if the stored rows would break a reference.
     """
     from alembic import command
+
+    from harness.store.views import create_views, drop_views
 
     config = alembic_config()
     engine = backend.migrating_engine(url)

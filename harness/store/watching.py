@@ -121,7 +121,10 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class TrialHead:
-    """What there is to say of a trial above its log; ``places`` are (study, dataset, loss label)."""
+    """What there is to say of a trial above its log.
+
+    ``epoch_now`` is the epoch that it trains, from 0; ``places`` are (study, dataset, loss label).
+    """
 
     key: str
     family: str
@@ -206,9 +209,9 @@ def _head(database: Database, trial: str) -> TrialHead:
             .where(StudyTrialRow.trial_id == row.id)
             .order_by(StudyTrialRow.current.desc(), StudyRow.updated.desc(), StudyTrialRow.label)
         )
-        found = connection.execute(places).tuples().all()
+        found = [(place.name, place.dataset, place.label) for place in connection.execute(places)]
     fields = {name: value for name, value in row._mapping.items() if name != "id"}
-    return TrialHead(places=list(found), **fields)
+    return TrialHead(places=found, **fields)
 
 
 def _cells(connection: Connection, study: str | None) -> list[StoredCell]:
@@ -258,7 +261,7 @@ def _running(connection: Connection, study: str | None, now: datetime) -> list[S
 
 def _running_trial(row: Any, now: datetime) -> StoredRunning:
     protocol, split = row.canonical.get("protocol", {}), row.canonical.get("split", {})
-    reached = row.epoch if row.epoch_now is None else row.epoch_now
+    noted = None if row.epoch is None else row.epoch + 1
     return StoredRunning(
         study=row.study,
         dataset=row.dataset,
@@ -269,7 +272,7 @@ def _running_trial(row: Any, now: datetime) -> StoredRunning:
         fold=row.fold if split.get("kind") == "kfold" else None,
         owner=row.lease_owner,
         stale=lease_is_over(row.lease_owner, row.lease_expires, now),
-        done=None if reached is None else reached + 1,
+        done=row.epoch_now or noted,
         epochs=protocol.get("epochs"),
         val_dsc=row.val_dsc,
         best_val_dsc=row.best,

@@ -165,7 +165,7 @@ class Finished:
         artifacts: Files that are kept, by kind, relative to the job's folder: ``predictions`` (masks of
             the test cases), ``model`` (the reported weights).
         numerics: The numerics class; a trial that went on in another one names both.
-        seconds: Wall time of the training, earlier attempts included.
+        seconds: Wall time of the epochs, those of earlier attempts included, and of set-up and scoring.
     """
 
     state: Literal["done", "diverged"]

@@ -20,7 +20,7 @@ import numpy as np
 
 from harness.data.batches import Batch
 from harness.data.case import IGNORE
-from harness.data.prepared import PreparedCase
+from harness.data.prepared import PreparedCase, open_prepared
 from harness.metrics import METRICS, evaluate_case
 from harness.training import memory
 from harness.training.job import TrainingJob
@@ -215,6 +215,11 @@ def opened(job: TrainingJob) -> tuple[Training, float]:
         began = time.perf_counter()
         training = Training(fresh)
         return training, time.perf_counter() - began
+
+
+def fingerprint_of(job: TrainingJob) -> str:
+    """Return the fingerprint of the dataset that a job trains on."""
+    return open_prepared(job.prepared).fingerprint
 
 
 def _process() -> ProcessPoolExecutor:

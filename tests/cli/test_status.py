@@ -66,9 +66,9 @@ def add_study(database: Database, study: str = "demo") -> None:
     store.register_trials(study_id, [record(loss, seed, study) for loss in LOSSES for seed in range(SEEDS)])
 
 
-def change(database: Database, key: str, **values: object) -> None:
+def change(database: Database, trial: str, **values: object) -> None:
     with database.write() as connection:
-        connection.execute(update(TrialRow).where(TrialRow.key == key).values(**values))
+        connection.execute(update(TrialRow).where(TrialRow.key == trial).values(**values))
 
 
 def end(database: Database, key: str, state: str = "done", seconds: float = 100.0, ago: float = 0.0) -> None:
@@ -85,7 +85,7 @@ def run(database: Database, key: str, epochs: int, owner: str | None = None) -> 
     """Let a driver be at work on a trial, whose first epochs it has streamed."""
     expires = datetime.now(UTC) + timedelta(seconds=60)
     lease = {"lease_owner": owner or new_owner(), "lease_expires": expires}
-    change(database, key, state="running", epoch_now=epochs - 1, **lease)
+    change(database, key, state="running", epoch_now=epochs, **lease)
     curve = {"train_loss": 0.5, "learning_rate": 1e-3, "seconds": 5.0}
     with database.write() as connection:
         trial = connection.scalar(TrialRow.__table__.select().where(TrialRow.key == key))
@@ -198,9 +198,9 @@ def test_of_several_studies_those_that_are_over_are_short(database):
 
 
 def test_reading_writes_nothing_and_waits_for_no_writer(database):
-    other = open_database(database.url)
     with database.write() as connection:
         connection.execute(update(TrialRow).where(TrialRow.seed == 3).values(attempts=9))
+        other = open_database(database.url)
         assert len(snapshot(other).running) == 4
     other.close()
 
@@ -272,7 +272,11 @@ def test_ctrl_c_ends_watching_quietly(tmp_path):
     database = open_database(f"sqlite:///{tmp_path / 'results.db'}", create=True)
     add_study(database)
     database.close()
-    command = "from harness.cli.main import main; main()"
+    # A job in the background of a shell ignores Ctrl-C from the start.
+    command = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
+        "from harness.cli.main import main; main()"
+    )
     process = subprocess.Popen(
         [sys.executable, "-c", command, "status", "--watch", "--every", "0.1", "--db", database.url],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,

@@ -11,11 +11,11 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
+import ray
 import torch
 
-from harness.training.job import EpochRecord, EpochScore, Finished, Started, TrainingJob
+from harness.training.job import EpochRecord, Finished, Started, TrainingJob
 from harness.training.memory import OutOfMemory
 
 MARKERS = "LOSSBENCH_TEST_MARKERS"
@@ -136,7 +136,7 @@ class Raising(Breaking):
 
     def step(self, value):
         if self.steps == STEP and not (Path(os.environ[MARKERS]) / "mended").exists():
-            print("the loss says a word before it raises")
+            print("the loss says a word before it raises")  # noqa: T201
             raise Unpicklable("no luck with \udcff\nand a second line")
         return value
 
@@ -151,47 +151,52 @@ class FillsTheDisk(Breaking):
         fill(Path(os.environ[FULL_FOLDER]))
 
 
-def fill(folder: Path) -> None:
-    """Write ballast until not a byte more finds place."""
-    with (folder / BALLAST).open("wb", buffering=0) as stream:
+def fill(folder: Path, leave: int = 0) -> None:
+    """Write ballast until no more than ``leave`` bytes find place, in steps of what a disk gives out."""
+    with (folder / BALLAST).open("ab", buffering=0) as stream:
         for size in (2**20, 2**12, 1):
             try:
-                while True:
+                while _free(folder) > leave + size - 1:
                     stream.write(bytes(size))
             except OSError as error:
                 if error.errno != errno.ENOSPC:
                     raise
 
 
+def _free(folder: Path) -> int:
+    facts = os.statvfs(folder)
+    return facts.f_bavail * facts.f_frsize
+
+
 def train_on_a_small_gpu(job: TrainingJob) -> Iterator[Started | EpochRecord | Finished]:
-    """Stand for a training that finds too little memory, until it has the GPU for itself.
+    """Stand for a training of which ``dice`` needs the whole GPU, and finds too little memory at first.
 
     Raises:
-        OutOfMemory: if a neighbour trains at the same time, or has done so since this process began.
+        OutOfMemory: on the first attempt at ``dice``, and on every one that has a neighbour.
     """
-    folder = Path(os.environ[MARKERS])
-    mine = folder / f"running-{job.key}"
+    gpu = "-".join(map(str, ray.get_gpu_ids()))
+    mine = Path(os.environ[MARKERS]) / f"running-on-{gpu}-{job.key}"
     mine.touch()
     try:
         yield Started({"device": "made up"}, 0)
         time.sleep(0.3)
-        if job.loss.expression == "dice" and (is_first(f"tried-{job.key}") or _neighbours(mine)):
-            raise OutOfMemory(f"out of memory beside {len(_neighbours(mine))} neighbours")
+        _need_memory(job, mine, at_first=is_first(f"tried-{job.key}"))
         records = []
         for epoch in range(2):
             time.sleep(0.1)
             records.append(_record(epoch))
             yield records[-1]
-        if job.loss.expression == "dice" and _neighbours(mine):
-            raise OutOfMemory("a neighbour came")
-        yield Finished("done", None, None, False, 1, 0.5, tuple(records), (), {}, "made up", 1.0)
+        _need_memory(job, mine)
     finally:
-        mine.unlink()
+        mine.unlink()  # before the result, after which the next one may begin
+    yield Finished("done", None, None, False, 1, 0.5, tuple(records), (), {}, "made up", 1.0)
 
 
-def _neighbours(mine: Path) -> list[Any]:
-    return [path for path in mine.parent.glob("running-*") if path != mine]
+def _need_memory(job: TrainingJob, mine: Path, at_first: bool = False) -> None:
+    neighbours = [path for path in mine.parent.glob(mine.name.replace(job.key, "*")) if path != mine]
+    if job.loss.expression == "dice" and (at_first or neighbours):
+        raise OutOfMemory(f"out of memory beside {len(neighbours)} neighbours")
 
 
 def _record(epoch: int) -> EpochRecord:
-    return EpochRecord(epoch, 0.5, 0.5, 1e-3, None, None, 0.1, scores=(EpochScore(1, "dsc", 0.5, 0),))
+    return EpochRecord(epoch, 0.5, 0.5, 1e-3, None, None, 0.1)

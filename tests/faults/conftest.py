@@ -13,7 +13,7 @@ import pytest
 from harness.store.artifacts import folder_of, wrong_files
 from harness.store.database import open_database
 from harness.store.integrity import faults
-from tests.conftest import LOSSBENCH
+from tests.conftest import LOSSBENCH, stored_numbers
 from tests.faults.breaking_losses import MARKERS
 
 STUDY = """\
@@ -88,7 +88,7 @@ def check_traceless(process: int) -> None:
 
 
 def processes_of(markers: str) -> Mapping[int, str]:
-    """Return the processes that were started with a folder of markers, other than this one, and their names."""
+    """Return the other processes that were started with a folder of markers, with their names."""
     found = {}
     wanted = f"{MARKERS}={markers}".encode()
     for folder in Path("/proc").iterdir():
@@ -133,3 +133,12 @@ def trials_of(database: Path) -> dict[str, Trial]:
 def log_of(home: Path, trial: Trial) -> str:
     """Return the log of a trial."""
     return (home / "artifacts" / folder_of(trial.key) / "log.txt").read_text()
+
+
+def same_numbers_as_undisturbed(command: Sequence[object], folder: Path) -> None:
+    """Check the numbers below a folder against those of the same command when all markers are there."""
+    (folder / "undisturbed").mkdir()
+    done = run_traceless(*command, "--local", cwd=folder / "undisturbed")
+    assert done.returncode == 0, done.stderr
+    assert len(stored_numbers(folder)) > 50
+    assert stored_numbers(folder) == stored_numbers(folder / "undisturbed")

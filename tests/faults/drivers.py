@@ -40,7 +40,7 @@ losses:
 # What follows an assignment is the command line; a few seconds of the product are tenths of a second here.
 _PROGRAM = """\
 import harness.scheduling.heart, harness.store.backends.sqlite, harness.store.trials
-harness.scheduling.heart.Heart.__init__.__defaults__ = ({beat},)
+harness.scheduling.heart.BEAT_SECONDS = {beat}
 harness.store.trials.LEASE_SECONDS = {lease}
 harness.store.backends.sqlite.BUSY_TIMEOUT_SECONDS = {busy}
 from harness.cli.main import main
@@ -137,7 +137,7 @@ class Driver:
 
     def wait_until_held(self, trials: int = 1) -> None:
         """Wait until so many trials of its folder are held in the middle of an epoch."""
-        self.wait_until(lambda: held_in(self.folder) >= trials, f"{trials} trials are held")
+        self.wait_until(lambda: held_losses.held() >= trials, f"{trials} trials are held")
 
     def interrupt(self) -> None:
         """Press Ctrl-C: the terminal sends it to every process of the session."""
@@ -216,12 +216,6 @@ def logs(folder: Path) -> list[str]:
     """Return the logs of all trials."""
     found = (folder / "lossbench-home" / "artifacts").glob(f"*/{LOG_FILE}")
     return [path.read_text() for path in found]
-
-
-def held_in(folder: Path) -> int:
-    """Return how many trials have come to the epoch in which they are held."""
-    last = [log.splitlines()[-1] for log in logs(folder)]
-    return sum(f" epoch {held_losses.EPOCH - 1}: " in line for line in last)
 
 
 def resumed_at(folder: Path) -> list[int]:

@@ -108,7 +108,6 @@ def test_a_second_ctrl_c_does_not_wait_for_a_database_that_is_locked(study, tmp_
             code, _ = first.end()
             assert time.monotonic() - began < NOW_SECONDS
     assert code == 130
-    assert "interrupted" in first.said
     assert "running" in states(tmp_path)  # nobody could write anything
     with driver(study.command(*options), tmp_path) as second:
         code, _ = second.end()

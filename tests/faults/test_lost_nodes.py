@@ -72,7 +72,7 @@ def test_a_node_is_lost_while_it_trains_and_another_one_takes_over(study, tmp_pa
         elsewhere(remove_node)
         running.wait_until_said("has left")
         elsewhere(add_node)
-        running.wait_until_said("has joined")
+        running.wait_until_held()
         study.let_go()
         code, out = running.end()
     assert code == 0, running.said

@@ -66,11 +66,13 @@ class Node:
         address: Of its network.
         folder: Its own, as seen from outside.
         process: Ends with all of the node's processes.
+        cable: Outer end of the cable to the bridge; empty for the head.
     """
 
     address: str
     folder: Path
     process: subprocess.Popen[bytes]
+    cable: str = ""
 
     @property
     def cache(self) -> Path:
@@ -86,6 +88,8 @@ class Node:
         """End the node at once, as a power cut would."""
         self.process.kill()
         self.process.wait()
+        if self.cable:  # by itself it may stay for minutes, until the last connection has timed out
+            subprocess.run(["ip", "link", "del", self.cable], capture_output=True, check=False)
 
 
 @dataclass
@@ -140,10 +144,10 @@ class Nodes:
             f"exec {RAY} start --address={self.address} --num-cpus={cpus} --node-ip-address={node.address} "
             + " ".join(_OPTIONS),
         ]
-        outer = f"{self.bridge}-{len(self.started)}"
+        node.cable = f"{self.bridge}-{len(self.started)}"
         inner = ("peer", "name", "inner", "netns", str(node.process.pid))
-        _ip("link", "add", outer, "type", "veth", *inner)
-        _ip("link", "set", outer, "master", self.bridge, "up")
+        _ip("link", "add", node.cable, "type", "veth", *inner)
+        _ip("link", "set", node.cable, "master", self.bridge, "up")
         _order(node, orders)
         return node
 

@@ -3,6 +3,7 @@
 import re
 import sqlite3
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -68,6 +69,7 @@ def assert_same_results(one: Path, other: Path) -> None:
 
 
 @apart_only
+@pytest.mark.timeout(300)
 def test_nodes_without_a_common_folder_give_the_numbers_of_one_process(
     study_file, discs_data, tmp_path, folders
 ):
@@ -102,12 +104,13 @@ def wait_until(happened: Callable[[], object], process: subprocess.Popen[str]) -
 @apart_only
 @pytest.mark.full
 @pytest.mark.timeout(900)
-def test_a_node_is_lost_and_another_one_joins_while_trials_run(study_file, discs_data, tmp_path, folders):
+def test_when_the_only_node_that_trains_is_lost_the_next_one_that_joins_goes_on(
+    study_file, discs_data, tmp_path, folders
+):
     ours, alone = folders
-    longer = study_file.read_text().replace("seeds: 2", "seeds: 4").replace("epochs: 2", "epochs: 150")
-    study_file.write_text(longer)
+    study_file.write_text(study_file.read_text().replace("epochs: 2", "epochs: 40"))
     run = ("run", study_file, "--data", discs_data)
-    with cluster(tmp_path / "nodes") as nodes:
+    with cluster(tmp_path / "nodes", cpus=0) as nodes:
         first = nodes.add([tmp_path, discs_data])
         command = [*LOSSBENCH, *map(str, run), "--address", nodes.address]
         with subprocess.Popen(
@@ -120,7 +123,7 @@ def test_a_node_is_lost_and_another_one_joins_while_trials_run(study_file, discs
             stdout, stderr = driver.communicate(timeout=400)
         assert driver.returncode == 0, stderr
         assert list(second.cache.glob("prepared/*/*-images.npy"))
-    assert "8 trials trained" in stdout
+    assert "4 trials trained" in stdout
     assert first.address in stderr
     subprocess.run([*LOSSBENCH, *map(str, run), "--local"], cwd=alone, capture_output=True, check=True)
     assert_same_results(ours, alone)
@@ -130,12 +133,14 @@ def run_on_shared_nodes(run: tuple[object, ...], cwd: Path) -> subprocess.Comple
     """Run a study on two nodes of this machine, which see the same files."""
     from ray.cluster_utils import Cluster
 
-    shared = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
-    try:
-        shared.add_node(num_cpus=1)
-        return lossbench(*run, "--address", shared.address, cwd=cwd)
-    finally:
-        shared.shutdown()
+    with tempfile.TemporaryDirectory(prefix="lbn-", dir="/tmp") as temporary:  # short: Ray puts sockets there
+        head = {"num_cpus": 1, "include_dashboard": False, "temp_dir": temporary}
+        shared = Cluster(initialize_head=True, head_node_args=head)
+        try:
+            shared.add_node(num_cpus=1)
+            return lossbench(*run, "--address", shared.address, cwd=cwd)
+        finally:
+            shared.shutdown()
 
 
 @pytest.fixture
@@ -146,6 +151,7 @@ def other_process() -> Iterator[Any]:
 
 
 @pytest.mark.full
+@pytest.mark.timeout(300)
 def test_nodes_that_see_the_folders_are_sent_nothing(study_file, discs_data, folders, other_process):
     ours, alone = folders
     run = ("run", study_file, "--data", discs_data)

@@ -28,7 +28,7 @@ def log_of(artifacts: Path, key: str) -> Path | None:
 def head_lines(head: TrialHead) -> Iterator[str]:
     """Yield which trial it is and how it stands."""
     tries = f" after {head.attempts} attempts" if head.attempts > 1 else ""
-    epoch = "" if head.epoch_now is None else f", {head.epoch_now + 1} epochs are over"
+    epoch = f", epochs done: {head.epoch_now}" if head.state == "running" and head.epoch_now else ""
     dsc = "" if head.best_val_dsc is None else f", best validation DSC {head.best_val_dsc:.3f}"
     reason = "" if head.reason is None else f": {head.reason}"
     yield one_line(f"trial {head.key[:SHOWN]} {head.state}{tries}{epoch}{dsc}{reason}")

@@ -15,7 +15,7 @@ from harness.training.hardware import hardware_facts
 Progress: TypeAlias = Callable[[int, int, str], None]
 """progress(rows done, rows in all, name of the next one)."""
 
-_PEERS = ("torch", "monai", "medpy", "scipy", "numba", "sqlalchemy", "pandas", "duckdb")
+_PEERS = ("torch", "monai", "medpy", "scipy", "numba", "sqlalchemy", "pandas", "duckdb", "ray")
 
 
 def run_benchmark(

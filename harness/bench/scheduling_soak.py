@@ -18,6 +18,7 @@ from harness.bench.scheduling_runs import Driven, MadeUpStudy, Slots, drive
 from harness.bench.store_runs import fresh_file
 from harness.scheduling.executor import Executor, Failure, Message, Stopped
 from harness.scheduling.progress import Progress
+from harness.scheduling.running_trial import MOST_RETRIES
 from harness.store.database import Database
 from harness.store.schema import EpochRow, ScoreRow, TrialRow
 from harness.study.plan import PlannedTrial
@@ -56,6 +57,8 @@ class Soaked:
 class Chaos:
     """Kills processes in which a trial runs, at random moments; those of one pool only, which tell their ids.
 
+    A trial that would be given up after one more crash is spared.
+
     Args:
         kills: How many at most.
         every: Seconds between two, on average.
@@ -66,6 +69,7 @@ class Chaos:
         self._most, self._every = kills, every
         self._random = random.Random(seed)
         self._running: dict[str, int] = {}
+        self._killed: Counter[str] = Counter()
         self._lock = threading.Lock()
         self._over = threading.Event()
         self.kills = 0
@@ -94,11 +98,13 @@ class Chaos:
         while self.kills < self._most and not self._over.wait(self._random.expovariate(1 / self._every)):
             # Under the lock, the trial is not yet known to have ended, so its process is still the pool's.
             with self._lock:
-                if not self._running:
+                victims = [key for key in self._running if self._killed[key] < MOST_RETRIES["crash"]]
+                if not victims:
                     continue
-                key = self._random.choice(sorted(self._running))
+                key = self._random.choice(sorted(victims))
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(self._running.pop(key), signal.SIGKILL)
+                    self._killed[key] += 1
                     self.kills += 1
 
 

@@ -210,7 +210,10 @@ class RayExecutor:
         what = type(error).__name__
         if isinstance(error, self._ray.exceptions.OutOfMemoryError):
             return Failure("memory", "the worker was killed: its machine ran out of memory", str(error))
-        if isinstance(error, self._ray.exceptions.NodeDiedError) or not self._is_alive(place.at.node):
+        errors = self._ray.exceptions
+        if isinstance(error, errors.NodeDiedError | errors.ActorUnavailableError) or not self._is_alive(
+            place.at.node
+        ):
             return Failure("node", f"the machine {place.at.address} was lost ({what})", str(error))
         return Failure("crash", f"the worker process died ({what})", str(error))
 

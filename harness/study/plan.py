@@ -97,13 +97,13 @@ def fixed_trials(study: Study, datasets: list[StudyDataset]) -> list[PlannedTria
 
     Seed by seed: a study that is stopped has compared all losses with the seeds it got through.
     """
+    losses = {entry.label: entry.spec() for entry in study.losses if not entry.tuned}
     return [
-        plan_trial(study, dataset, entry.label, entry.spec(), seed, fold)
+        plan_trial(study, dataset, label, loss, seed, fold)
         for seed in study.chosen_seeds
         for dataset in datasets
         for fold in chosen_folds(study, dataset.split)
-        for entry in study.losses
-        if not entry.tuned
+        for label, loss in losses.items()
     ]
 
 

@@ -2,7 +2,8 @@
 
 import inspect
 import json
-from functools import lru_cache
+from collections.abc import Mapping
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union
 
@@ -89,6 +90,12 @@ DatasetName = Annotated[
 ]
 
 
+@cache
+def _defaults_of_model(name: str) -> Mapping[str, Any]:
+    parameters = inspect.signature(find_model(name)).parameters.values()
+    return {each.name: each.default for each in parameters if each.default is not each.empty}
+
+
 @lru_cache(maxsize=256)
 def _fault_of_model(name: str, options: str) -> str | None:
     """Say why a network cannot be built; once, for every trial of a study has the same.
@@ -128,9 +135,7 @@ class ModelEntry(StrictModel):
 
     def canonical(self) -> dict[str, Any]:
         """Return name and all options, defaults included, for the trial key."""
-        parameters = inspect.signature(find_model(self.name)).parameters.values()
-        defaults = {each.name: each.default for each in parameters if each.default is not each.empty}
-        return {"name": self.name, **defaults, **self.options}
+        return {"name": self.name, **_defaults_of_model(self.name), **self.options}
 
 
 # Each schedule with one key more: which loss of a longer sum alpha moves.

@@ -22,13 +22,13 @@ from harness.store.integrity import faults
 from harness.store.schema import ArtifactRow, EpochRow, TrialRow
 from tests.faults import held_losses
 
-TRIALS, EPOCHS = 4, 6
+TRIALS, EPOCHS = 4, 3
 WAIT_SECONDS = 100.0
 STUDY = """\
 study: held
 datasets: [{manifest}]
 seeds: 2
-protocol: {{epochs: 6, batch_size: 4, lr_schedule: {{name: plateau, patience: 1}}}}
+protocol: {{epochs: 3, batch_size: 4, lr_schedule: {{name: plateau, patience: 1}}}}
 model: {{name: unet2d, base_channels: 4, depth: 2}}
 losses:
   - {{label: CE, loss: "held_losses:Held"}}

@@ -33,6 +33,8 @@ EPOCHS = 10
 CASES = tuple(f"case{number}" for number in range(20))
 METRIC_NAMES = ("dsc", "hd95")
 FINGERPRINT = "f" * 64
+GO = "go"
+"""A file among the artifacts: no trial ends before it is there."""
 
 
 def value_of(key: str, case: str) -> float:
@@ -41,7 +43,7 @@ def value_of(key: str, case: str) -> float:
 
 
 def train(job: TrainingJob) -> Iterator[Event]:
-    """Yield a whole result at the beginning of a second, as all other workers do."""
+    """Yield a whole result as soon as all may, at the beginning of a second, as all other workers do."""
     yield Started({"device": "none"}, 0)
     epochs = []
     for epoch in range(EPOCHS):
@@ -54,6 +56,8 @@ def train(job: TrainingJob) -> Iterator[Event]:
         for checkpoint in ("best", "last")
         for metric in METRIC_NAMES
     ]
+    while not (job.folder.parent / GO).exists():
+        time.sleep(0.01)
     time.sleep(1 - time.time() % 1)
     yield Finished("done", None, None, False, 0, 0.6, tuple(epochs), tuple(scores), {}, "none", 1.0)
 

@@ -39,7 +39,7 @@ def terminate(ended: Driver) -> None:
 @pytest.mark.parametrize(
     ("stop", "options"),
     [
-        pytest.param(Driver.interrupt, LOCAL, id="ctrl-c local"),
+        pytest.param(Driver.interrupt, LOCAL, id="ctrl-c local", marks=pytest.mark.full),
         pytest.param(Driver.interrupt, RAY, id="ctrl-c ray"),
         pytest.param(terminate, LOCAL, id="sigterm local", marks=pytest.mark.full),
         pytest.param(terminate, RAY, id="sigterm ray", marks=pytest.mark.full),

@@ -56,6 +56,7 @@ def test_a_study_whose_driver_was_killed_is_finished_by_the_same_command(study, 
     assert_whole(tmp_path, study.expected)
 
 
+@pytest.mark.full
 def test_the_trials_of_a_driver_killed_on_another_machine_are_free_when_its_leases_end(study, tmp_path):
     study.hold()
     with driver(study.command(*LOCAL), tmp_path) as killed:

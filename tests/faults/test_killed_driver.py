@@ -15,6 +15,7 @@ from tests.faults.drivers import (
     attempts,
     driver,
     held_study,
+    ray_folders,
     states,
     streamed_epochs,
 )
@@ -51,6 +52,7 @@ def test_a_study_whose_driver_was_killed_is_finished_by_the_same_command(study, 
         code, out = second.end()
     assert code == 0, second.said
     assert f"{TRIALS - 1} trials trained; 1 already in the database" in out
+    assert ray_folders(killed.process.pid) == []
     assert survived.items() <= finished(tmp_path).items()  # not trained twice
     assert attempts(tmp_path) == [1] * (TRIALS - running) + [2] * running
     assert_whole(tmp_path, study.expected)

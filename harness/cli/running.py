@@ -143,6 +143,7 @@ def _stop_on_interrupt(driver: Driver) -> Iterator[None]:
 
     def interrupt(_signal: int, _frame: Any) -> None:
         if driver.draining:
+            stderr.print("stopping now; the same command goes on from the last checkpoints")
             raise KeyboardInterrupt
         driver.draining = True
         stderr.print("finishing the running epochs; press Ctrl-C again to stop now")

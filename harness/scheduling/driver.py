@@ -1,6 +1,7 @@
 """The driver: gives trials to workers and is the only writer of their results."""
 
 import errno
+import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -32,6 +33,9 @@ _WAIT_SECONDS = 1.0
 _DEFAULTS = DriverOptions()
 _ASK_AGAIN_SECONDS = 1.0
 """How often trials that another driver holds are asked for."""
+
+_RELEASE_SECONDS = 3.0
+"""How long a driver that is told to stop now waits for the database."""
 
 T = TypeVar("T")
 
@@ -111,6 +115,7 @@ class Driver:
             raise
         finally:
             self._heart.stop()
+            self._log.flush_all()
         handled = sum(self._counts.values())
         return Summary(**self._counts, left=max(0, self.source.expected - handled))
 
@@ -127,7 +132,7 @@ class Driver:
         idle = not self._running and self.executor.free
         for message in self.executor.wait(0.0 if idle else _WAIT_SECONDS):
             self._handle(message)
-        self._log.flush()
+        self._log.flush_now_and_then()
         for sentence in self.executor.notes():
             self.progress.note(sentence)
         if self.executor.workers != self._workers:
@@ -188,6 +193,8 @@ class Driver:
             self._submit(key, self._running[key])
             return
         if self._has_ended(claim.state):
+            if claim.state in FINAL_STATES:  # a worker that was given up may have left one
+                checkpoint.remove(self.folders.artifacts / folder_of(key))
             for each in planned:
                 self._reuse(each, claim)
             return
@@ -329,9 +336,14 @@ class Driver:
         del self._running[key]
 
     def _release_all(self) -> None:
-        # Where the database does not answer, leases end by themselves.
-        with suppress(DBAPIError):
-            self.store.release(list(self._running))
+        def release(keys: list[str]) -> None:
+            with suppress(DBAPIError):
+                self.store.release(keys)
+
+        # Where the database does not answer in time, leases end by themselves.
+        releasing = threading.Thread(target=release, args=(list(self._running),), daemon=True)
+        releasing.start()
+        releasing.join(_RELEASE_SECONDS)
 
     def _give_up_lost(self) -> None:
         """Leave trials alone that another driver has taken over, because this one was silent for long."""

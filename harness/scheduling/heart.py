@@ -11,6 +11,8 @@ from harness.store.trials import Beat, TrialStore
 
 BEAT_SECONDS = 5.0
 
+_STOP_SECONDS = 1.0
+
 
 class Heart:
     """Beats in a thread of its own: training in this process can keep the main thread for long.
@@ -41,7 +43,7 @@ class Heart:
     def stop(self) -> None:
         """Beat no more; a beat that waits for the database is not waited for."""
         self._stopped.set()
-        self._thread.join(timeout=self._seconds)
+        self._thread.join(_STOP_SECONDS)
 
     def lost(self) -> set[str]:
         """Return the keys of trials that another driver has taken over since the last call.

@@ -77,6 +77,7 @@ class RayExecutor:
         self._notes: list[str] = []
         self._known: dict[str, str] = {}
         self._refused: set[str] = set()
+        self._has_begun = False
         self._looked = -_LOOK_AT_NODES_SECONDS
         self._look_at_nodes()
         try:
@@ -84,6 +85,7 @@ class RayExecutor:
         except BaseException:
             self.close()
             raise
+        self._has_begun = True
 
     @property
     def workers(self) -> int:
@@ -352,7 +354,7 @@ class RayExecutor:
         for node in self._known.keys() - offered.keys():
             self._leave(node)
         for node, offer in offered.items():
-            if node not in self._known and self._known:
+            if node not in self._known and self._has_begun:
                 self._notes.append(f"the machine {offer.address} has joined: {offer.number} more workers")
             self._known[node] = offer.address
             missing = offer.number - sum(place.at.node == node for place in self._places)

@@ -73,7 +73,11 @@ class RaySession:
             }
         else:
             place = {"address": _checked(address)}
-        self.ray: Any = _connected(place, address)
+        try:
+            self.ray: Any = _connected(place, address)
+        except BaseException:  # Ctrl-C while it starts
+            self._remove_folder()
+            raise
 
     @property
     def worker_options(self) -> dict[str, Any]:
@@ -85,6 +89,9 @@ class RaySession:
     def close(self) -> None:
         """Leave the cluster; end a private one and delete its temporary files."""
         self.ray.shutdown()
+        self._remove_folder()
+
+    def _remove_folder(self) -> None:
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
 

@@ -37,18 +37,20 @@ class TrialLog:
         lines = [f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {first}", *(f"  {line}" for line in later)]
         self._lines.setdefault(key, []).extend(lines)
 
-    def flush(self, key: str | None = None) -> None:
-        """Put lines into their files; a log that cannot be written stops no trial.
+    def flush(self, key: str) -> None:
+        """Put the lines of a trial into its file; a log that cannot be written stops no trial."""
+        self._append(key, self._lines.pop(key, []))
 
-        Args:
-            key: Of the trial; None: of all, if that was not done within the last second.
-        """
-        if key is not None:
-            self._append(key, self._lines.pop(key, []))
-        elif time.monotonic() - self._flushed >= _FLUSH_SECONDS:
-            for each in list(self._lines):
-                self._append(each, self._lines.pop(each))
-            self._flushed = time.monotonic()
+    def flush_all(self) -> None:
+        """Put the lines of all trials into their files."""
+        for key in list(self._lines):
+            self.flush(key)
+        self._flushed = time.monotonic()
+
+    def flush_now_and_then(self) -> None:
+        """Do so if it was not done within the last second."""
+        if time.monotonic() - self._flushed >= _FLUSH_SECONDS:
+            self.flush_all()
 
     def _append(self, key: str, lines: list[str]) -> None:
         if not lines:

@@ -27,6 +27,8 @@ losses:
 MOST_SECONDS = 300.0
 """A run takes 10 s where nothing else runs, and many times as long beside other work."""
 
+FILES_OF_A_TRIAL = ("checkpoint.pt", "predictions.npz", "model.pt")
+
 SECONDS_TO_END = 20.0
 """How long processes may take to end after the one that started them."""
 
@@ -103,7 +105,7 @@ def processes_of(markers: str) -> Mapping[int, str]:
 
 
 def check_whole(home: Path, database: Path | None = None) -> None:
-    """Check that a database is whole and that every file is one that it knows."""
+    """Check that a database is whole, and that every file is one that it knows or a whole one that waits."""
     opened = open_database(f"sqlite:///{database or home / 'results.db'}")
     artifacts = home / "artifacts"
     try:
@@ -113,8 +115,13 @@ def check_whole(home: Path, database: Path | None = None) -> None:
         opened.close()
     with sqlite3.connect(database or home / "results.db") as connection:
         known = {path for (path,) in connection.execute("SELECT path FROM artifact")}
+        waiting = {
+            folder_of(key) for (key,) in connection.execute("SELECT key FROM trial WHERE state = 'waiting'")
+        }
     there = {path.relative_to(artifacts).as_posix() for path in artifacts.rglob("*") if path.is_file()}
-    assert {path for path in there if not path.endswith("/log.txt")} == known
+    whole = {f"{folder}/{name}" for folder in waiting for name in FILES_OF_A_TRIAL}
+    assert known <= there
+    assert {path for path in there - known - whole if not path.endswith("/log.txt")} == set()
 
 
 def trials_of(database: Path) -> dict[str, Trial]:

@@ -6,21 +6,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.data.splits import HoldoutSplit
-from harness.metrics import METRICS
-from harness.scheduling.driver import Driver
-from harness.scheduling.inline import InlineExecutor
-from harness.scheduling.progress import Progress
-from harness.scheduling.ray_pool import PoolOptions, RayExecutor
-from harness.scheduling.trial_forms import Folders, record_of
-from harness.scheduling.trial_source import PlanSource
-from harness.store.database import open_database
-from harness.store.datasets import DatasetRecord, register_dataset
-from harness.store.ownership import new_owner
-from harness.store.trials import TrialStore
-from harness.strict_yaml import read, validate
-from harness.study.plan import StudyDataset, fixed_trials
-from harness.study.spec import Study
 from harness.training.job import CaseScore, EpochRecord, EpochScore, Event, Finished, Started, TrainingJob
 
 STUDY = """\
@@ -71,6 +56,23 @@ def main(url: str, folder: str, seeds: int, workers: int) -> None:
         seeds: Half the number of trials.
         workers: Of Ray; 0: in this process.
     """
+    # Here, as workers import this module and need none of it.
+    from harness.data.splits import HoldoutSplit
+    from harness.metrics import METRICS
+    from harness.scheduling.driver import Driver
+    from harness.scheduling.inline import InlineExecutor
+    from harness.scheduling.progress import Progress
+    from harness.scheduling.ray_pool import PoolOptions, RayExecutor
+    from harness.scheduling.trial_forms import Folders, record_of
+    from harness.scheduling.trial_source import PlanSource
+    from harness.store.database import open_database
+    from harness.store.datasets import DatasetRecord, register_dataset
+    from harness.store.ownership import new_owner
+    from harness.store.trials import TrialStore
+    from harness.strict_yaml import read, validate
+    from harness.study.plan import StudyDataset, fixed_trials
+    from harness.study.spec import Study
+
     study = validate(Study, read(STUDY.format(seeds=seeds), "many.yaml"), "many.yaml")
     name = study.dataset_entries[0].dataset
     store = TrialStore(open_database(url, create=True), new_owner())

@@ -154,15 +154,16 @@ def test_nothing_is_lost_on_a_disk_that_is_full_again_and_again(discs_data, tmp_
         check_traceless(driver.pid)
         small_disk.make_room()
         assert driver.returncode in {0, 75}
-        check_whole(small_disk.outside / "lossbench-home")
-        states = {
-            trial.state for trial in trials_of(small_disk.outside / "lossbench-home" / "results.db").values()
-        }
+        shutil.rmtree(tmp_path / "lossbench-home", ignore_errors=True)  # SQLite cannot open it from outside
+        shutil.copytree(small_disk.outside / "lossbench-home", tmp_path / "lossbench-home")
+        check_whole(tmp_path / "lossbench-home")
+        states = {trial.state for trial in trials_of(tmp_path / "lossbench-home" / "results.db").values()}
         assert states <= {"done", "waiting"}
         if driver.returncode == 0:
             break
     done = run_traceless(*command, "--home", home, "--local", cwd=tmp_path, around=small_disk.enter)
     assert done.returncode == 0, done.stderr
+    shutil.rmtree(tmp_path / "lossbench-home")
     shutil.copytree(small_disk.outside / "lossbench-home", tmp_path / "lossbench-home")
     check_whole(tmp_path / "lossbench-home")
     same_numbers_as_undisturbed(command, tmp_path)

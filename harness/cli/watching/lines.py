@@ -41,7 +41,7 @@ class PlainView(QuietView):
     def workers(self, number: int) -> None:
         """Say how many run at a time from now on."""
         if number != self.places:
-            _line(f"{number} trials at a time from now on")
+            _line(f"{number} trial{'' if number == 1 else 's'} at a time from now on")
         super().workers(number)
 
     def started(self, planned: PlannedTrial, resumed_at: int) -> None:

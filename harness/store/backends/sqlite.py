@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -9,11 +10,15 @@ from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, Table, create_engine, event
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import DatabaseError, OperationalError
 
 from harness.store.backends.base import READ_ONLY, Backend
 
 BUSY_TIMEOUT_SECONDS = 60
+"""How long a lock of somebody else is waited for."""
+
+_SLICE_MILLISECONDS = 1000
+"""SQLite waits outside Python, where Ctrl-C is not heard: it is asked again and again instead."""
 
 
 class SQLite(Backend):
@@ -96,6 +101,7 @@ def _engine(url: URL, foreign_keys: bool) -> Engine:
         connection.isolation_level = None
         for setting in ("journal_mode = WAL", f"foreign_keys = {foreign_keys:d}", "synchronous = NORMAL"):
             connection.execute(f"PRAGMA {setting}")
+        connection.execute(f"PRAGMA busy_timeout = {_SLICE_MILLISECONDS}")
 
     event.listen(engine, "connect", configure)
     event.listen(engine, "begin", _begin)
@@ -105,7 +111,19 @@ def _engine(url: URL, foreign_keys: bool) -> Engine:
 def _begin(connection: Connection) -> None:
     # A deferred transaction that turns into a writer fails at once under contention.
     reads = connection.get_execution_options().get(READ_ONLY, False)
-    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+    statement = "BEGIN" if reads else "BEGIN IMMEDIATE"
+    deadline = time.monotonic() + BUSY_TIMEOUT_SECONDS
+    while True:
+        try:
+            connection.exec_driver_sql(statement)
+            return
+        except OperationalError as error:
+            if time.monotonic() >= deadline or not _is_busy(error.orig):
+                raise
+
+
+def _is_busy(error: BaseException | None) -> bool:
+    return str(getattr(error, "sqlite_errorname", "")).startswith("SQLITE_BUSY")
 
 
 def _plain_connection(engine: Engine) -> sqlite3.Connection:

@@ -13,7 +13,7 @@ from harness.bench.scheduling_plan import PlannedStudy, fresh_process
 from harness.bench.scheduling_runs import DrivenTrials, MadeUpStudy, TunedTrials, per_slot, per_trial, scratch
 from harness.bench.scheduling_soak import Chaos, soak
 from harness.bench.trial_runs import ToldClock
-from harness.scheduling.ray_pool import PoolOptions, RayExecutor
+from harness.scheduling.cluster.pool import PoolOptions, RayExecutor
 
 IDEAL, TUNE, TUNE_REUSED, ONE, LIMIT, MEMORY = (
     "ideal",

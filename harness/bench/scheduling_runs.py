@@ -22,10 +22,10 @@ from harness.bench.made_up_trials import CASE, METRIC, TORCH
 from harness.bench.store_runs import fresh_file
 from harness.data.splits import HoldoutSplit, KFoldSplit, folds
 from harness.losses import LOSSES
+from harness.scheduling.cluster.pool import RayExecutor
 from harness.scheduling.driver import Driver
 from harness.scheduling.executor import Executor, Failure, Message, Stopped
 from harness.scheduling.progress import Progress
-from harness.scheduling.ray_pool import RayExecutor
 from harness.scheduling.trial_forms import Folders, record_of
 from harness.scheduling.trial_source import PlanSource
 from harness.store.database import Database

@@ -22,8 +22,8 @@ from typing import Any, cast
 
 from harness.bench.clocks import Times, Work
 from harness.bench.naive import SCRIPTS
+from harness.scheduling.cluster.pool import PoolOptions, RayExecutor
 from harness.scheduling.executor import Failure
-from harness.scheduling.ray_pool import PoolOptions, RayExecutor
 from harness.training.job import EpochRecord, Finished, Started, TrainingJob
 
 _THREADING = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "MKL_NUM_THREADS")

@@ -45,7 +45,7 @@ def executor_for(
     if options.local:
         executor = InlineExecutor()
     else:
-        from harness.scheduling.ray_pool import PoolOptions, RayExecutor
+        from harness.scheduling.cluster.pool import PoolOptions, RayExecutor
 
         executor = RayExecutor(
             PoolOptions(

@@ -11,12 +11,12 @@ from typing import TypeVar
 
 from sqlalchemy.exc import DBAPIError
 
+from harness.scheduling.cluster.scratch import write_kept
 from harness.scheduling.executor import Executor, Failure, Kept, Message, Said, Stopped
 from harness.scheduling.heart import Heart
 from harness.scheduling.patience import patiently
 from harness.scheduling.progress import Progress
 from harness.scheduling.running_trial import Curve, RunningTrial
-from harness.scheduling.scratch import write_kept
 from harness.scheduling.trial_forms import DriverOptions, Folders, job_of, outcome_of, record_of
 from harness.scheduling.trial_log import TrialLog
 from harness.scheduling.trial_source import TrialResult, TrialSource
@@ -291,7 +291,7 @@ class Driver:
             self.progress.failed(planned, without_secrets(failure.reason), again)
         if again:
             running.curve = None
-            running.alone = on_gpu and failure.kind == "memory"
+            running.alone |= on_gpu and failure.kind == "memory"
             self._patiently(lambda: self.store.again(key))
             self._again.append(key)
             return
@@ -318,15 +318,15 @@ class Driver:
 
     def _pause(self, key: str, running: RunningTrial, failure: Failure) -> None:
         """Stop the whole run: on a full disk every trial would fail."""
-        self._give_back(key, running)
-        for planned in running.planned:
-            self.progress.stopped(planned, running.epoch)
         if not self.draining:
+            self.draining = True  # before the database is asked, which may be on the same disk
             self.progress.note(
                 f"no space is left on the disk ({without_secrets(failure.reason)}): the run stops; free some "
                 "and give the same command again"
             )
-        self.draining = True
+        self._give_back(key, running)
+        for planned in running.planned:
+            self.progress.stopped(planned, running.epoch)
 
     def _give_back(self, key: str, running: RunningTrial) -> None:
         """Write how far a trial has come, and let anybody take it."""

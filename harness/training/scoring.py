@@ -1,5 +1,6 @@
 """Predict whole cases and score them."""
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -168,11 +169,18 @@ def _write_masks(path: Path, masks: Mapping[str, NDArray[np.uint8]]) -> None:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_suffix(".partial.npz")
-    with ZipFile(scratch, "w", ZIP_DEFLATED) as archive:
-        for name, mask in masks.items():
-            with archive.open(f"{name}.npy", "w", force_zip64=True) as stream:
-                np.lib.format.write_array(stream, mask, allow_pickle=False)
-    scratch.replace(path)
+    try:
+        with scratch.open("wb") as file:
+            with ZipFile(file, "w", ZIP_DEFLATED) as archive:
+                for name, mask in masks.items():
+                    with archive.open(f"{name}.npy", "w", force_zip64=True) as stream:
+                        np.lib.format.write_array(stream, mask, allow_pickle=False)
+            file.flush()
+            os.fsync(file.fileno())
+        scratch.replace(path)
+    except BaseException:
+        scratch.unlink(missing_ok=True)
+        raise
 
 
 def _patient_means(patients: Sequence[str], values: NDArray[np.float64]) -> NDArray[np.float64]:

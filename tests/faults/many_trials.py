@@ -59,10 +59,10 @@ def main(url: str, folder: str, seeds: int, workers: int) -> None:
     # Here, as workers import this module and need none of it.
     from harness.data.splits import HoldoutSplit
     from harness.metrics import METRICS
+    from harness.scheduling.cluster.pool import PoolOptions, RayExecutor
     from harness.scheduling.driver import Driver
     from harness.scheduling.inline import InlineExecutor
     from harness.scheduling.progress import Progress
-    from harness.scheduling.ray_pool import PoolOptions, RayExecutor
     from harness.scheduling.trial_forms import Folders, record_of
     from harness.scheduling.trial_source import PlanSource
     from harness.store.database import open_database

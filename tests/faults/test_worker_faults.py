@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from harness.data.splits import HoldoutSplit
+from harness.scheduling.cluster.pool import PoolOptions, RayExecutor
 from harness.scheduling.driver import Driver, Summary
 from harness.scheduling.progress import Progress
-from harness.scheduling.ray_pool import PoolOptions, RayExecutor
 from harness.scheduling.trial_forms import DriverOptions, Folders, record_of
 from harness.scheduling.trial_source import PlanSource
 from harness.store.database import open_database

@@ -1,11 +1,16 @@
 """Opening a results database: what is refused, what is never told, how it is set up."""
 
 import gc
+import signal
+import sqlite3
+from contextlib import closing
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
 from harness.errors import InputError
+from harness.store.backends import sqlite
 from harness.store.database import Database, open_database
 from harness.store.versions import VERSION_TABLE
 
@@ -90,7 +95,32 @@ def test_foreign_keys_and_wal_are_on_in_a_file(tmp_path):
     with open_database(f"sqlite:///{tmp_path / 'file.db'}", create=True).read() as connection:
         assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
-        assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == 60_000
+
+
+def test_a_lock_is_waited_for_and_ctrl_c_is_heard_meanwhile(tmp_path, monkeypatch):
+    monkeypatch.setattr(sqlite, "_SLICE_MILLISECONDS", 50)
+    monkeypatch.setattr(sqlite, "BUSY_TIMEOUT_SECONDS", 0.4)
+    database = open_database(f"sqlite:///{tmp_path / 'file.db'}", create=True)
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    with closing(sqlite3.connect(tmp_path / "file.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(OperationalError, match="locked"), database.write():
+            pass
+        monkeypatch.setattr(sqlite, "BUSY_TIMEOUT_SECONDS", 1000)
+        before = signal.signal(signal.SIGALRM, interrupt)
+        signal.setitimer(signal.ITIMER_REAL, 0.3)
+        try:
+            with pytest.raises(KeyboardInterrupt), database.write():
+                pass
+        finally:
+            signal.signal(signal.SIGALRM, before)
+        other.execute("ROLLBACK")
+    with database.write() as connection:
+        assert connection.exec_driver_sql("SELECT 1").scalar() == 1
+    database.close()
 
 
 def test_who_reads_cannot_write_on_a_server(database: Database) -> None:

@@ -27,7 +27,7 @@ KINDS = ("images", "labels", "truth")
 ROOMS = ("data", "geometry", "losses", "metrics", "models", "scheduling", "training")
 """The parts of the package that a worker runs."""
 
-_PACKAGE = Path(__file__).resolve().parents[1]
+_PACKAGE = Path(__file__).resolve().parents[2]
 """The folder of ``harness``."""
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from harness.scheduling.cluster.scratch import sending_back
 from harness.scheduling.executor import Happening, Said
-from harness.scheduling.scratch import sending_back
 from harness.scheduling.worker import Train, run_job
 
 

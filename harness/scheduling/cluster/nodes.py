@@ -26,11 +26,13 @@ class NodePlaces:
 
 
 def gpu_share(trials_per_gpu: int) -> float:
-    """Return the share of a GPU that so many trials can have at the same time.
+    """Return the share of a GPU that so many trials can have at the same time; 0 trials run on cores.
 
     >>> gpu_share(3)
     0.3333
     """
+    if not trials_per_gpu:
+        return 0.0
     return math.floor(_SMALLEST_SHARE / trials_per_gpu) / _SMALLEST_SHARE
 
 

@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import InputError
-from harness.scheduling.parcel import Parcel, deliver, pack
-from harness.scheduling.scout import Code, NodeFacts, Question, code_here, contents_of, scout
-from harness.scheduling.scratch import scratch_folder
+from harness.scheduling.cluster.parcel import Parcel, deliver, pack
+from harness.scheduling.cluster.scout import Code, NodeFacts, Question, code_here, contents_of, scout
+from harness.scheduling.cluster.scratch import scratch_folder
 from harness.training.job import TrainingJob
 
 ANSWER_SECONDS = 300.0

@@ -17,7 +17,7 @@ import numpy as np
 from filelock import FileLock
 
 from harness.errors import InputError
-from harness.scheduling.scout import (
+from harness.scheduling.cluster.scout import (
     CACHE_VARIABLE,
     Contents,
     contents_of,

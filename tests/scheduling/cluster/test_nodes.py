@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from harness.scheduling.ray_nodes import gpu_share, places_of
+from harness.scheduling.cluster.nodes import gpu_share, places_of
 
 
 def node(name: str, cpus: float, gpus: float = 0, alive: bool = True) -> dict[str, Any]:

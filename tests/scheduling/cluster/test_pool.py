@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.scheduling.cluster.pool import PoolOptions, RayExecutor
 from harness.scheduling.executor import Failure, Happening, Said, Stopped
-from harness.scheduling.ray_pool import PoolOptions, RayExecutor
 from harness.training.job import EpochRecord, Finished, Started
 from tests.scheduling.entries import Job
 

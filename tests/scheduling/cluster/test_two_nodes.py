@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import LOSSBENCH, lossbench, stored_numbers
-from tests.scheduling.nodes import ENVIRONMENT, cluster, why_not
+from tests.scheduling.cluster.nodes import ENVIRONMENT, cluster, why_not
 
 apart_only = pytest.mark.skipif(why_not() is not None, reason=f"nodes cannot be kept apart: {why_not()}")
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from harness.scheduling.ray_nodes import NodePlaces
+from harness.scheduling.cluster.nodes import NodePlaces
 from harness.training.job import TrainingJob
 
 Group: TypeAlias = tuple[str, str]

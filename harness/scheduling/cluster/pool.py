@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import InputError
-from harness.scheduling.delivery import Deliveries
+from harness.scheduling.cluster.actor import Worker
+from harness.scheduling.cluster.delivery import Deliveries
+from harness.scheduling.cluster.nodes import NodePlaces, gpu_share, places_of
+from harness.scheduling.cluster.places import Place, quietest, taken_for_one
+from harness.scheduling.cluster.session import RaySession
 from harness.scheduling.executor import Failure, Happening, Message, Stopped
 from harness.scheduling.failures import describe
-from harness.scheduling.ray_nodes import NodePlaces, gpu_share, places_of
-from harness.scheduling.ray_places import Place, quietest, taken_for_one
-from harness.scheduling.ray_session import RaySession
-from harness.scheduling.ray_worker import Worker
 from harness.training.job import Finished, TrainingJob
 
 TRIALS_PER_WORKER = 50
@@ -174,10 +174,10 @@ class RayExecutor:
         if not ready:
             ready, _ = self._ray.wait(awaited, num_returns=1, timeout=min(seconds, _LOOK_AT_NODES_SECONDS))
         found: list[Message] = []
-        for reference in ready:
-            if reference in busy:
+        for reference in ready:  # what is done for one may have renewed another
+            if reference in busy and busy[reference].events == reference:
                 found += self._take(busy[reference])
-            elif reference in starting:
+            elif reference in starting and starting[reference].ready == reference:
                 self._started(starting[reference])
         return found
 
@@ -204,9 +204,8 @@ class RayExecutor:
 
     def _ended(self, place: Place, how: Happening) -> None:
         place.job = place.events = None
-        place.alone = False
-        if isinstance(how, Failure) and how.kind == "memory":
-            self._renew(place)  # what it holds may be why there was too little
+        if place.alone or (isinstance(how, Failure) and how.kind == "memory"):
+            self._renew(place)  # with its share again; what it holds may be why there was too little
 
     def _lost(self, place: Place, error: Exception) -> Failure:
         what = type(error).__name__
@@ -257,7 +256,7 @@ class RayExecutor:
         options = self._options
         actor = self._ray.remote(
             num_cpus=place.at.cpus,
-            num_gpus=gpu_share(options.trials_per_gpu) if options.trials_per_gpu else 0,
+            num_gpus=1 if place.alone else gpu_share(options.trials_per_gpu),
             max_restarts=0,
             max_task_retries=0,
             concurrency_groups={"control": 1},
@@ -272,6 +271,9 @@ class RayExecutor:
         try:
             facts = self._ray.get(place.ready)
         except self._ray.exceptions.RayError as error:
+            if place.job is not None:
+                why = Failure("crash", "its worker could not be started", str(error))
+                self._waiting.append((place.job.key, why))
             self._kill(place)
             place.failed_starts += 1
             place.not_before = time.monotonic() + _PAUSE_AFTER_FAILED_START_SECONDS
@@ -306,9 +308,9 @@ class RayExecutor:
         place, *neighbours = group
         for neighbour in neighbours:
             self._kill(neighbour)
-        gpu = place.gpu
-        self._renew(place)
-        place.gpu, place.alone = gpu, True
+        self._kill(place)
+        place.alone = True
+        self._start(place)
         self._give(place, self._alone.pop(0))
 
     # Machines

@@ -17,11 +17,10 @@ import pytest
 
 from harness.data.prepared import PreparedDataset, open_prepared
 from harness.errors import InputError
-from harness.scheduling import parcel as parcels
-from harness.scheduling.delivery import Deliveries
-from harness.scheduling.executor import Kept
-from harness.scheduling.parcel import Damaged, Parcel, deliver, pack, unpack
-from harness.scheduling.scout import (
+from harness.scheduling.cluster import parcel as parcels
+from harness.scheduling.cluster.delivery import Deliveries
+from harness.scheduling.cluster.parcel import Damaged, Parcel, deliver, pack, unpack
+from harness.scheduling.cluster.scout import (
     CACHE_VARIABLE,
     Question,
     contents_of,
@@ -29,11 +28,12 @@ from harness.scheduling.scout import (
     node_cache,
     scout,
 )
-from harness.scheduling.scratch import scratch_folder, sending_back, write_kept
+from harness.scheduling.cluster.scratch import scratch_folder, sending_back, write_kept
+from harness.scheduling.executor import Kept
 from harness.training.job import EpochRecord, Finished, TrainingJob
-from tests.scheduling.nodes import ENVIRONMENT, Node, cluster, why_not
+from tests.scheduling.cluster.nodes import ENVIRONMENT, Node, cluster, why_not
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 NODE = "0f" * 28
 
 

@@ -32,7 +32,7 @@ from harness.data.splits import partition
 from harness.errors import InputError
 from harness.losses import parse_loss
 from harness.metrics import evaluate_case
-from harness.scheduling.executor import InlineExecutor
+from harness.scheduling.inline import InlineExecutor
 from harness.training.job import EpochRecord
 
 QUICK = Settings(rounds=1, sample_seconds=1e-9, retries=0)

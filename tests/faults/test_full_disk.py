@@ -100,6 +100,7 @@ def test_a_full_disk_pauses_the_run_and_the_same_command_goes_on(discs_data, tmp
 
 
 @pytest.mark.timeout(600)
+@pytest.mark.full
 def test_results_wait_for_a_database_whose_disk_is_full(discs_data, tmp_path, markers, small_disk):
     study = write_study(tmp_path / "breaking.yaml", discs_data, LOSSES)
     command = [*small_disk.enter, *LOSSBENCH, "run", str(study), "--data", str(discs_data), "--workers", "2"]

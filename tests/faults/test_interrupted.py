@@ -39,8 +39,8 @@ def terminate(ended: Driver) -> None:
 @pytest.mark.parametrize(
     ("stop", "options"),
     [
-        pytest.param(Driver.interrupt, LOCAL, id="ctrl-c local", marks=pytest.mark.full),
-        pytest.param(Driver.interrupt, RAY, id="ctrl-c ray"),
+        pytest.param(Driver.interrupt, LOCAL, id="ctrl-c local"),
+        pytest.param(Driver.interrupt, RAY, id="ctrl-c ray", marks=pytest.mark.full),
         pytest.param(terminate, LOCAL, id="sigterm local", marks=pytest.mark.full),
         pytest.param(terminate, RAY, id="sigterm ray", marks=pytest.mark.full),
     ],
@@ -70,8 +70,7 @@ def test_running_epochs_are_finished_and_the_next_run_goes_on_from_there(
     assert_whole(tmp_path, study.expected)
 
 
-@pytest.mark.parametrize("options", [LOCAL, RAY], ids=["local", "ray"])
-@pytest.mark.full
+@pytest.mark.parametrize("options", [LOCAL, pytest.param(RAY, marks=pytest.mark.full)], ids=["local", "ray"])
 def test_a_second_ctrl_c_stops_now(study, tmp_path, options):
     study.hold()  # no epoch ends
     with driver(study.command(*options), tmp_path) as first:
@@ -91,7 +90,8 @@ def test_a_second_ctrl_c_stops_now(study, tmp_path, options):
     assert_whole(tmp_path, study.expected)
 
 
-@pytest.mark.parametrize("options", [LOCAL, pytest.param(RAY, marks=pytest.mark.full)], ids=["local", "ray"])
+@pytest.mark.parametrize("options", [LOCAL, RAY], ids=["local", "ray"])
+@pytest.mark.full
 def test_a_second_ctrl_c_does_not_wait_for_a_database_that_is_locked(study, tmp_path, options):
     study.hold()
     with driver(study.command(*options), tmp_path) as first:

@@ -78,9 +78,9 @@ def assert_same_results(one: Path, other: Path) -> None:
 
 @apart_only
 @pytest.mark.timeout(600)
+@pytest.mark.full
 @pytest.mark.parametrize(
-    ("cores_of_the_head", "epochs"),
-    [pytest.param(0, 2, id="one trains"), pytest.param(1, 150, id="both train", marks=pytest.mark.full)],
+    ("cores_of_the_head", "epochs"), [(0, 2), (1, 150)], ids=["one trains", "both train"]
 )
 def test_nodes_without_a_common_folder_give_the_numbers_of_one_process(
     study_file, discs_data, tmp_path, folders, cores_of_the_head, epochs

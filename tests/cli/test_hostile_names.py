@@ -16,7 +16,7 @@ import pytest
 from harness.errors import InputError
 from harness.study.spec import load_study
 from tests.cli.hostile import CASES, CLASSES, LABELS, TESTED, TITLE, write_hostile_study
-from tests.conftest import lossbench
+from tests.conftest import lossbench_process
 
 EVERY = {*LABELS, "Dice"}
 
@@ -27,7 +27,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("hostile")
     write_hostile_study(root)
     for command in (("run", "tiny.yaml", "--local", "--data", "."), ("report", "tiny.yaml")):
-        done = lossbench(*command, cwd=root)
+        done = lossbench_process(*command, cwd=root)
         assert done.returncode == 0, done.stderr
         assert "Traceback" not in done.stderr
         assert "Glyph" not in done.stderr
@@ -39,7 +39,7 @@ def report(folder: Path) -> Path:
 
 
 def asked(folder: Path, *arguments: str) -> str:
-    done = lossbench(*arguments, cwd=folder)
+    done = lossbench_process(*arguments, cwd=folder)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -99,7 +99,7 @@ def test_trace_and_rerun_know_them(folder: Path, tmp_path: Path) -> None:
     text = asked(folder, "db", "rerun", dice)
     (folder / "rerun.yaml").write_text(text)
     try:
-        planned = lossbench("plan", "rerun.yaml", "--data", ".", cwd=folder)
+        planned = lossbench_process("plan", "rerun.yaml", "--data", ".", cwd=folder)
         assert planned.returncode == 0, planned.stderr
     finally:
         (folder / "rerun.yaml").unlink()
@@ -209,7 +209,7 @@ def test_names_in_somebody_elses_database_lead_out_of_no_folder(folder: Path, tm
     theirs.commit()
     theirs.close()
     asked(tmp_path / "here", "db", "merge", "../theirs.db")
-    refused = lossbench("report", outside, cwd=tmp_path / "here")
+    refused = lossbench_process("report", outside, cwd=tmp_path / "here")
     assert refused.returncode == 2
     assert "no folder can have this name; give --out" in refused.stderr
     asked(tmp_path / "here", "db", "delete", outside, "--yes")
@@ -240,7 +240,7 @@ def test_a_file_name_that_is_no_text_is_refused_in_one_sentence(folder: Path, tm
         path.rename(bad.decode("utf-8", "surrogateescape"))
     text = (tmp_path / "discs.yaml").read_text()
     (tmp_path / "discs.yaml").write_text(re.sub(r"\n +- file\n", "\n", text))
-    done = lossbench("data", "prepare", "discs.yaml", "--data", ".", cwd=tmp_path)
+    done = lossbench_process("data", "prepare", "discs.yaml", "--data", ".", cwd=tmp_path)
     assert done.returncode == 2
     assert "case 'fi\\udcffle' has a name that is no text in UTF-8" in done.stderr
     assert "rename its files" in done.stderr

@@ -115,7 +115,7 @@ class Driver:
             raise
         finally:
             self._heart.stop()
-            self._log.flush_all()
+            self._log.close()
         handled = sum(self._counts.values())
         return Summary(**self._counts, left=max(0, self.source.expected - handled))
 

@@ -2,6 +2,7 @@
 
 import shutil
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +16,7 @@ _FLUSH_SECONDS = 1.0
 
 
 class TrialLog:
-    """Appends lines to the logs of trials, a few at a time.
+    """Appends lines to the logs of trials, a few at a time and in a thread of its own: disks can be slow.
 
     Args:
         artifacts: Folder that holds one folder per trial.
@@ -25,6 +26,7 @@ class TrialLog:
         self._artifacts = artifacts
         self._lines: dict[str, list[str]] = {}
         self._flushed = time.monotonic()
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="lossbench log")
 
     def write(self, key: str, text: str) -> None:
         """Add a text under the present moment.
@@ -39,7 +41,9 @@ class TrialLog:
 
     def flush(self, key: str) -> None:
         """Put the lines of a trial into its file; a log that cannot be written stops no trial."""
-        self._append(key, self._lines.pop(key, []))
+        lines = self._lines.pop(key, [])
+        if lines:
+            self._writer.submit(self._append, key, lines)
 
     def flush_all(self) -> None:
         """Put the lines of all trials into their files."""
@@ -52,9 +56,12 @@ class TrialLog:
         if time.monotonic() - self._flushed >= _FLUSH_SECONDS:
             self.flush_all()
 
+    def close(self) -> None:
+        """Write what is left."""
+        self.flush_all()
+        self._writer.shutdown()
+
     def _append(self, key: str, lines: list[str]) -> None:
-        if not lines:
-            return
         folder = self._artifacts / folder_of(key)
         with suppress(OSError):
             folder.mkdir(parents=True, exist_ok=True)

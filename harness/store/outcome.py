@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, select
+from sqlalchemy import Connection, bindparam, delete, exists, insert, or_, select
 
 from harness.store.bulk import insert_columns
 from harness.store.schema import (
@@ -57,6 +57,9 @@ _DELETE_ALL = tuple(
     delete(table).where(table.trial_id == bindparam("trial"))
     for table in (EpochScoreRow, EpochRow, ScoreRow, ArtifactRow)
 )
+_HAS_ROWS = select(
+    or_(*(exists().where(table.trial_id == bindparam("trial")) for table in (EpochRow, ScoreRow)))
+)
 _DELETE_SINCE = tuple(
     delete(table).where(table.trial_id == bindparam("trial"), table.epoch >= bindparam("since"))
     for table in (EpochScoreRow, EpochRow)
@@ -65,8 +68,9 @@ _DELETE_SINCE = tuple(
 
 def write_results(connection: Connection, trial_id: int, dataset_id: int, outcome: Outcome) -> None:
     """Write curve, scores and artifacts of a trial in the place of what it has."""
-    for statement in _DELETE_ALL:
-        connection.execute(statement, {"trial": trial_id})
+    if connection.scalar(_HAS_ROWS, {"trial": trial_id}):
+        for statement in _DELETE_ALL:
+            connection.execute(statement, {"trial": trial_id})
     ids: dict[str, dict[str, int]] = {}
     if outcome.scores or outcome.epoch_scores:
         ids = {"metric": _newest_metrics(connection), "case": _cases(connection, dataset_id)}

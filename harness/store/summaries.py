@@ -120,9 +120,7 @@ def stale_reasons(
         )
     )
     with database.read() as connection:
-        stored = {
-            key: canonical for key, canonical in connection.execute(question).tuples() if key not in planned
-        }
+        stored = {row.key: row.canonical for row in connection.execute(question) if row.key not in planned}
     now = next(iter(planned.values()), {})
     changed = {
         field

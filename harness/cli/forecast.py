@@ -14,6 +14,7 @@ from harness.cli.preparation import ReadyDataset
 from harness.scheduling.costs import Cost, Costs
 from harness.scheduling.order import makespan, ordered
 from harness.scheduling.packing import device_memory
+from harness.scheduling.trial_forms import DriverOptions, Folders, job_of
 from harness.store.database import open_if_there
 from harness.study.plan import PlannedTrial
 from harness.training import probe
@@ -212,21 +213,10 @@ def _steps_seconds(cells: int) -> float:
 def _job(cell: PlannedCell, device: str) -> TrainingJob:
     """Return the job of a cell's last trial, which is none of a search: those score less."""
     assert cell.ready is not None
-    trial = cell.left[-1].trial
-    return TrainingJob(
-        key=trial.key,
-        prepared=cell.ready.prepared.folder.resolve(),
-        split=trial.split,
-        fold=trial.fold,
-        seed=trial.seed,
-        loss=trial.loss_spec(),
-        model=trial.model.name,
-        model_options=trial.model.options,
-        protocol=trial.protocol,
-        score_test=trial.purpose == "study",
-        folder=Path(),  # a probe leaves nothing
-        device=device,
-    )
+    planned = cell.left[-1]
+    folders = Folders({planned.trial.fingerprint: cell.ready.prepared.folder.resolve()}, Path())
+    # Its folder is not there, and a probe makes none.
+    return job_of(planned, folders, DriverOptions(device, keep_models=False))
 
 
 def _together(left: Iterable[PlannedTrial], costs: Costs, workers: int) -> int | None:

@@ -130,7 +130,15 @@ class Driver:
         else:
             self._fill()
         idle = not self._running and self.executor.free
+        results: list[Message] = []
         for message in self.executor.wait(0.0 if idle else _WAIT_SECONDS):
+            if isinstance(message[1], Finished):
+                results.append(message)
+            else:
+                self._handle(message)
+        if len(results) > 1 and not self.draining:
+            self._fill()  # that many shall not wait for results to be written; a search waits for one
+        for message in results:
             self._handle(message)
         self._log.flush_now_and_then()
         for sentence in self.executor.notes():

@@ -24,7 +24,7 @@ def look(setup: Setup) -> Iterator[Finding]:
     if not here:
         mend = "unpack an archive there as docs/data.md shows, or train on simulated data"
         yield Finding(f"no dataset of the catalogue in {str(data)!r}", "warning", mend)
-    manifests = sorted(path.name for path in data.glob("*.yaml"))
+    manifests = sorted(path.name for path in data.glob("*.yaml") if _is_manifest(path))
     if manifests:
         yield Finding(f"manifests: {', '.join(manifests)}")
     absent = [name for name in descriptions if name not in here]
@@ -47,3 +47,9 @@ def judge(description: DatasetDescription, data: Path) -> Finding:
         first = f"case {case!r} {problem.partition('; ')[0]}"
         return Finding(f"{name}: {number} of {len(cases)} cases lack files ({first})", "broken", mend)
     return Finding(f"{name}: {len(cases)} cases, all files there")
+
+
+def _is_manifest(path: Path) -> bool:
+    """Whether a file looks like a manifest: studies lie beside them."""
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    return any(line.startswith("layout:") for line in lines)

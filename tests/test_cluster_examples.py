@@ -295,7 +295,7 @@ def test_a_job_that_nears_its_limit_is_queued_again_and_its_next_run_finishes(
     job: Job, study_file: Path
 ) -> None:
     before = set(Path("/tmp").glob("lb-*"))
-    script = job.start(str(study_file), "--set", "protocol.epochs=60")
+    script = job.start(str(study_file), "--set", "protocol.epochs=400")
     deadline = time.monotonic() + 90
     while "2 trials at a time" not in job.log.read_text() and time.monotonic() < deadline:
         assert script.poll() is None, job.log.read_text()
@@ -307,7 +307,7 @@ def test_a_job_that_nears_its_limit_is_queued_again_and_its_next_run_finishes(
     assert job.processes() == []
     assert "waiting" in job.states()
 
-    script = job.start(str(study_file), "--set", "protocol.epochs=60")
+    script = job.start(str(study_file), "--set", "protocol.epochs=400")
     assert script.wait(300) == 0, job.log.read_text()
     assert job.states() == ["done"] * 4
     assert (job.stand_ins / "requeued").read_text().split() == [job.id]

@@ -57,7 +57,7 @@ class Soaked:
 class Chaos:
     """Kills processes in which a trial runs, at random moments; those of one pool only, which tell their ids.
 
-    A trial that would be given up after one more crash is spared.
+    While a trial would be given up after one more crash, nobody is killed: who is hit is known only later.
 
     Args:
         kills: How many at most.
@@ -69,7 +69,7 @@ class Chaos:
         self._most, self._every = kills, every
         self._random = random.Random(seed)
         self._running: dict[str, int] = {}
-        self._killed: Counter[str] = Counter()
+        self._crashes: Counter[str] = Counter()
         self._lock = threading.Lock()
         self._over = threading.Event()
         self.kills = 0
@@ -82,6 +82,10 @@ class Chaos:
                 self._running[key] = int(happened.hardware[PROCESS])
             elif isinstance(happened, Finished | Failure | Stopped):
                 self._running.pop(key, None)
+                if isinstance(happened, Failure):
+                    self._crashes[key] += 1
+                else:
+                    self._crashes.pop(key, None)
 
     @contextmanager
     def unleashed(self) -> Iterator[None]:
@@ -96,15 +100,12 @@ class Chaos:
 
     def _kill(self) -> None:
         while self.kills < self._most and not self._over.wait(self._random.expovariate(1 / self._every)):
-            # Under the lock, the trial is not yet known to have ended, so its process is still the pool's.
             with self._lock:
-                victims = [key for key in self._running if self._killed[key] < MOST_RETRIES["crash"]]
-                if not victims:
+                if not self._running or max(self._crashes.values(), default=0) >= MOST_RETRIES["crash"]:
                     continue
-                key = self._random.choice(sorted(victims))
+                key = self._random.choice(sorted(self._running))
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(self._running.pop(key), signal.SIGKILL)
-                    self._killed[key] += 1
                     self.kills += 1
 
 

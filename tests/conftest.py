@@ -1,5 +1,6 @@
 """A tiny real dataset on disk, and what is needed to train on it in a second."""
 
+import gc
 import io
 import logging
 import os
@@ -80,6 +81,7 @@ def lossbench(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]
         err.write(traceback.format_exc())
     finally:
         sys.argv, root.handlers = argv, handlers
+        gc.collect()  # closes its databases, as the end of a process would: tests copy and delete their files
     return subprocess.CompletedProcess(list(map(str, arguments)), code, out.getvalue(), err.getvalue())
 
 

@@ -360,6 +360,8 @@ class RayExecutor:
                 self._notes.append(f"the machine {offer.address} has joined: {offer.number} more workers")
             self._known[node] = offer.address
             missing = offer.number - sum(place.at.node == node for place in self._places)
+            if self._options.workers is not None:  # a machine that joins takes no worker from another
+                missing = min(missing, self._options.workers - len(self._places))
             self._places += [Place(offer) for _ in range(missing)]
 
     def _leave(self, node: str) -> None:

@@ -37,10 +37,8 @@ def executor_for(
         home: Keeps what the probe found.
 
     Raises:
-        InputError: if options contradict each other, or no cluster answers.
+        InputError: if no cluster answers.
     """
-    if options.local and options.address:
-        raise InputError("--local trains in this process and --address on a cluster; leave out one of them")
     executor: Executor
     if options.local:
         executor = InlineExecutor()

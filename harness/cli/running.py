@@ -20,6 +20,7 @@ from harness.cli.preparation import (
     split_warnings,
 )
 from harness.data.storage import Storage
+from harness.errors import InputError
 from harness.metrics import METRICS
 from harness.scheduling.costs import Costs
 from harness.scheduling.driver import Driver, Summary
@@ -55,6 +56,8 @@ class RunOptions:
 
 def run_study(name: str, overrides: tuple[str, ...], home: Home, data: Path, options: RunOptions) -> Summary:
     """Train what the study still lacks and return what was done."""
+    if options.local and options.address:
+        raise InputError("--local trains in this process and --address on a cluster; leave out one of them")
     study, folder = load_study(name, overrides)
     check_folds(study, folder)
     from harness.training.determinism import device_name

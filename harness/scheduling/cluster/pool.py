@@ -79,8 +79,8 @@ class RayExecutor:
         self._refused: set[str] = set()
         self._has_begun = False
         self._looked = -_LOOK_AT_NODES_SECONDS
-        self._look_at_nodes()
         try:
+            self._look_at_nodes()
             self._await_first_machine()
         except BaseException:
             self.close()

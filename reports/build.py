@@ -10,7 +10,8 @@ from reports.looks import record_look
 from reports.page import render_page
 from reports.page.content import banners
 from reports.results import StudyResults, load_results
-from reports.tables import Table, as_plain_text, class_tables, main_table, write_table
+from reports.tables import Table, as_plain_text, class_tables, main_table, write_table, write_words
+from reports.tables.tuning import tuning_tables
 
 
 @dataclass(frozen=True)
@@ -52,9 +53,11 @@ def build_report(
         results = replace(results, looks=frames.looks(database, study))
     tables = [main_table(results), *class_tables(results)]
     written = [(table, write_table(table, out / "tables")) for table in tables]
+    tuning = [(table, write_words(table, out / "tables")) for table in tuning_tables(results)]
     figures, skipped = save_figures(results, out / "figures")
     page = out / "report.html"
-    page.write_text(render_page(results, written, figures, skipped), encoding="utf-8", newline="\n")
+    text = render_page(results, written, figures, skipped, tuning)
+    page.write_text(text, encoding="utf-8", newline="\n")
     return WrittenReport(page, _summary(results, tables[0]))
 
 

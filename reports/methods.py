@@ -5,13 +5,19 @@ from typing import Any
 
 from reports.results import StudyResults
 from reports.tables.notes import checkpoint_note, listing, undefined_note
+from reports.tuning.words import tuning_methods
 
 
 def methods(results: StudyResults) -> list[str]:
     """Return the paragraphs of the methods section."""
     if not results.trained:
         return [_scored_only(results), _evaluation(results)]
-    return [_design(results), _training(results), f"{_evaluation(results)} {_failed_runs()}"]
+    return [
+        _design(results),
+        _training(results),
+        *tuning_methods(results),
+        f"{_evaluation(results)} {_failed_runs()}",
+    ]
 
 
 def _scored_only(results: StudyResults) -> str:
@@ -82,8 +88,9 @@ def _training(results: StudyResults) -> str:
     parts.append(
         f"trained for {protocol.get('epochs')} epochs with batches of {protocol.get('batch_size')} slices"
     )
+    arms = " in the default arms" if results.searches else ""
     parts.append(
-        f"by {optimizer.get('name')} with learning rate {optimizer.get('lr'):g}" if optimizer else ""
+        f"by {optimizer.get('name')} with learning rate {optimizer.get('lr'):g}{arms}" if optimizer else ""
     )
     parts += _schedule_words(schedule)
     parts += _step_words(protocol)
@@ -93,7 +100,7 @@ def _training(results: StudyResults) -> str:
     tuning = (
         f" The weight schedule of {listing(tuned)} was found by random search over {budget} configurations, "
         "judged by validation DSC."
-        if tuned
+        if tuned and not results.searches
         else ""
     )
     share = protocol.get("oversample_foreground", 0)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
@@ -15,6 +15,9 @@ from harness.store.privacy import without_paths
 from harness.store.schema import EXTERNAL, FINAL_STATES
 from reports.aggregate import patient_values, run_states, run_values
 
+if TYPE_CHECKING:
+    from harness.tuning.history import SearchHistory
+
 Part = Literal["validation", "test"]
 
 FAMILIES = ("distribution", "region", "boundary", "compound", "lesion")
@@ -23,11 +26,19 @@ FAMILIES = ("distribution", "region", "boundary", "compound", "lesion")
 
 @dataclass(frozen=True)
 class ListedLoss:
-    """A loss as the study calls it."""
+    """A loss as the study calls it.
+
+    Attributes:
+        label: Its name in tables.
+        family: What its parts have in common.
+        expression: The loss itself.
+        tuned_from: Label of the default arm, if this is the tuned one of two.
+    """
 
     label: str
     family: str
     expression: str
+    tuned_from: str | None = None
 
 
 @dataclass(frozen=True)
@@ -66,6 +77,7 @@ class StudyResults:
         looks: Looks at test scores.
         prepared: Folder of prepared caches.
         artifact_root: Folder of the artifacts.
+        searches: What was tried to tune its losses; empty if nothing was tuned.
     """
 
     document: frames.StudyDocument
@@ -85,6 +97,7 @@ class StudyResults:
     looks: pd.DataFrame = field(repr=False)
     prepared: Path
     artifact_root: Path
+    searches: "tuple[SearchHistory, ...]" = field(default=(), repr=False)
 
     @property
     def folds(self) -> dict[str, int]:
@@ -174,9 +187,12 @@ def load_results(database: Database, study: str, prepared: Path, artifacts: Path
     part = _part(document.resolved, progress, peek)
     checkpoint = _checkpoint(document.resolved)
     complete = _run_states(own, folds).query("scored")
+    searches = _searches(database, study, trials)
     return StudyResults(
         document=document,
-        losses=_loss_order(trials, document.resolved),
+        losses=_loss_order(
+            trials, document.resolved, {history.label: history.default for history in searches}
+        ),
         datasets=datasets,
         titles=dict(zip(cases["dataset"], cases["title"], strict=True)),
         splits=splits,
@@ -192,7 +208,17 @@ def load_results(database: Database, study: str, prepared: Path, artifacts: Path
         looks=frames.looks(database, study),
         prepared=prepared,
         artifact_root=artifacts,
+        searches=searches,
     )
+
+
+def _searches(database: Database, study: str, trials: pd.DataFrame) -> "tuple[SearchHistory, ...]":
+    """Read the searches, if the study has any: Optuna takes a second to import."""
+    if not (trials["purpose"] == "search").any():
+        return ()
+    from harness.tuning.history import load_searches
+
+    return tuple(load_searches(database, study))
 
 
 def _run_states(own: pd.DataFrame, folds: Mapping[str, int]) -> pd.DataFrame:
@@ -236,7 +262,7 @@ def _folds(split: Mapping[str, Any]) -> int:
 
 
 def _progress(own: pd.DataFrame, resolved: Mapping[str, Any], folds: Mapping[str, int]) -> Progress:
-    runs = _seeds(resolved, own) * len(resolved.get("losses", ()))
+    runs = _seeds(resolved, own) * _arms(resolved)
     unseen = max(0, len(resolved.get("datasets", ())) - len(folds))
     if (resolved.get("only") or {}).get("folds") is not None:
         unseen = 0  # left out, because it has none of these folds
@@ -254,6 +280,18 @@ def _seeds(resolved: Mapping[str, Any], trials: pd.DataFrame) -> int:
     asked = int(resolved.get("seeds", 1))
     chosen = _chosen(resolved, "seeds", range(asked))
     return asked if chosen == asked else min(asked, max(chosen, trials["seed"].nunique()))
+
+
+def _arms(resolved: Mapping[str, Any]) -> int:
+    """Number of losses, those counted twice that have a tuned arm beside the declared one."""
+    entries = resolved.get("losses", ())
+    tuned = (resolved.get("tuning") or {}).get("losses") or ()
+    second = [
+        entry
+        for entry in entries
+        if entry.get("alpha") != "tune" and (tuned == "all" or entry.get("label") in tuned)
+    ]
+    return len(entries) + len(second)
 
 
 def _chosen(resolved: Mapping[str, Any], what: str, known: range) -> int:
@@ -276,19 +314,32 @@ def _dataset_order(trials: pd.DataFrame, resolved: Mapping[str, Any]) -> tuple[s
     return tuple(sorted(set(trials["dataset"]), key=place))
 
 
-def _loss_order(trials: pd.DataFrame, resolved: Mapping[str, Any]) -> tuple[ListedLoss, ...]:
+def _loss_order(
+    trials: pd.DataFrame, resolved: Mapping[str, Any], defaults: Mapping[str, str | None]
+) -> tuple[ListedLoss, ...]:
+    """Return the losses by family in the study's order, a tuned arm behind its default.
+
+    Args:
+        trials: The study's trials.
+        resolved: The study.
+        defaults: Label of the default arm by that of the tuned one.
+    """
     declared = [entry.get("label") for entry in resolved.get("losses", ())]
     first = trials.drop_duplicates("label")
     found = [
-        ListedLoss(str(label), str(family), str(expression))
+        ListedLoss(str(label), str(family), str(expression), defaults.get(str(label)))
         for label, family, expression in zip(
             first["label"], first["family"], first["expression"], strict=True
         )
     ]
 
-    def place(loss: ListedLoss) -> tuple[int, str, int, str]:
+    def place(loss: ListedLoss) -> tuple[int, str, float, str]:
         family = FAMILIES.index(loss.family) if loss.family in FAMILIES else len(FAMILIES)
-        position = declared.index(loss.label) if loss.label in declared else len(declared)
+        position = float(len(declared))
+        if loss.label in declared:
+            position = declared.index(loss.label)
+        elif loss.tuned_from in declared:
+            position = declared.index(loss.tuned_from) + 0.5
         return (family, "" if family < len(FAMILIES) else loss.family, position, loss.label)
 
     return tuple(sorted(found, key=place))

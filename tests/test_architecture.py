@@ -10,18 +10,27 @@ FOUNDATION = {"harness.errors", "harness.registry", "harness.strict_yaml", "harn
 MAY_IMPORT: dict[str, set[str]] = {
     "geometry": set(),
     "models": set(),
+    "statistics": set(),
     "losses": {"geometry"},
     "metrics": {"geometry"},
     "data": {"geometry"},
     "training": {"losses", "metrics", "models", "data"},
-    "study": {"training", "losses", "models", "data"},
+    "study": {"training", "losses", "metrics", "models", "data"},
     "store": set(),
     "scheduling": {"study", "training", "store", "data"},
-    "tuning": {"scheduling", "study", "store", "losses"},
+    "tuning": {"scheduling", "study", "store", "losses", "metrics", "data"},
     "bench": {"geometry", "losses", "metrics", "data", "models", "training", "study", "scheduling", "store"},
 }
 MAY_IMPORT["cli"] = set(MAY_IMPORT)
-REPORTS_MAY_IMPORT: dict[str, set[str]] = {"store", "study", "losses", "data", "metrics"}
+REPORTS_MAY_IMPORT: dict[str, set[str]] = {
+    "store",
+    "study",
+    "tuning",
+    "statistics",
+    "losses",
+    "data",
+    "metrics",
+}
 
 
 def imported_modules(path: Path) -> set[str]:

@@ -32,8 +32,9 @@ from harness.store.database import Database
 from harness.store.datasets import DatasetRecord, register_dataset
 from harness.store.ownership import new_owner
 from harness.store.trials import TrialStore
+from harness.study.loss_entry import LossEntry
 from harness.study.plan import PlannedTrial, StudyDataset, fixed_trials
-from harness.study.spec import LossEntry, Study
+from harness.study.spec import Study
 from harness.training.job import Finished, Started, TrainingJob
 
 _SECONDS_OF_WARMING = 0.5
@@ -122,6 +123,10 @@ class Slots:
         """Start a trial."""
         self._keys.add(job.key)
         self._pool.submit(replace(job, model_options=dict(self._options)), alone)
+
+    def answer(self, key: str, goes_on: bool) -> None:
+        """Let a judged trial go on or end."""
+        self._pool.answer(key, goes_on)
 
     def wait(self, seconds: float) -> list[Message]:
         """Return what has happened."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.cli.home import Home
 from harness.cli.output import progress_bar
-from harness.cli.planning import PlannedCell
+from harness.cli.plan_cell import PlannedCell
 from harness.cli.preparation import ReadyDataset
 from harness.scheduling.costs import Cost, Costs
 from harness.scheduling.order import makespan, ordered
@@ -115,10 +115,11 @@ def forecast(cells: Sequence[PlannedCell], costs: Costs, workers: int, device: s
     known = [seconds for seconds in lengths if seconds is not None]
     absent = sum(cell.ready is None for cell in cells)
     nothing = bool(lengths or absent) and not known
+    budgets = sum(cell.search_seconds for cell in cells)
     return Forecast(
         workers=workers,
-        seconds=None if nothing else sum(known),
-        wall_seconds=None if nothing else makespan(known, workers),
+        seconds=None if nothing else sum(known) + budgets,
+        wall_seconds=None if nothing else makespan(known, workers) + budgets / workers,
         unknown=absent + len(unmeasured(cells, costs)),
         memory_bytes=_together(left, costs, workers),
         machine_bytes=device_memory(device) * _gpus(device),

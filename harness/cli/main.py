@@ -19,6 +19,7 @@ from harness.cli import (
     predict_commands,
     score_commands,
     study_commands,
+    tune_commands,
     watch_commands,
 )
 from harness.cli.output import stderr
@@ -34,6 +35,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 plan_commands.add_to(app)
+tune_commands.add_to(app)
 study_commands.add_to(app)
 watch_commands.add_to(app)
 loss_commands.add_to(app)

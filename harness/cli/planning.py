@@ -1,50 +1,24 @@
 """What a study would train, cell by cell (dataset x loss)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from harness.cli.home import Home
+from harness.cli.plan_cell import PlannedCell, states_of
 from harness.cli.preparation import ReadyDataset
-from harness.losses import LossSpec, parse_loss
+from harness.cli.searches import with_known_schedules
+from harness.errors import InputError
 from harness.scheduling.costs import Costs
 from harness.store.database import Database, open_if_there
-from harness.store.summaries import known_trials, stale_reasons
-from harness.study.plan import PlannedTrial, cell_trials, chosen_folds, plan_trial
-from harness.study.spec import DatasetEntry, LossEntry, Study
+from harness.store.summaries import stale_reasons
+from harness.study.loss_entry import LossEntry
+from harness.study.plan import PlannedTrial, cell_trials, chosen_folds, tunes
+from harness.study.spec import DatasetEntry, Study
+from harness.study.tuned_loss import tuned_entries, tuned_label
 
 _GIB = 2**30
-
-
-@dataclass(frozen=True)
-class PlannedCell:
-    """One dataset and loss of a study.
-
-    Attributes:
-        dataset: Name of the dataset.
-        label: Of the loss.
-        trials: How many the study asks for.
-        done: Of these, trained before.
-        failed: Of these, failed before.
-        note: What else there is to know.
-        left: What is left to train, the configurations of a tuning among them; empty if the data is not here.
-        ready: The dataset, None if its files are not here.
-    """
-
-    dataset: str
-    label: str
-    trials: int
-    done: int = 0
-    failed: int = 0
-    note: str = ""
-    left: tuple[PlannedTrial, ...] = ()
-    ready: ReadyDataset | None = None
-
-    @property
-    def to_run(self) -> int:
-        """Trials of the study that are neither done nor failed."""
-        return self.trials - self.done - self.failed
 
 
 def plan_cells(
@@ -55,19 +29,33 @@ def plan_cells(
     Datasets whose files are not here are planned too; their trials have no keys yet.
     """
     database = open_if_there(home.database_url)
+    with suppress(InputError):  # a schedule that is not tuned yet: its cell says so
+        study = with_known_schedules(study, database)
+    labels = _labels(study)
     cells = []
     for entry, dataset in zip(study.dataset_entries, ready, strict=True):
         if dataset is None:
             trials = len(study.chosen_seeds) * len(chosen_folds(study, entry.describe(folder).chosen_split))
             cells += [
-                PlannedCell(_expected_name(entry), loss.label, trials, note="data not here yet")
-                for loss in study.losses
+                PlannedCell(_expected_name(entry), label, trials, note="data not here yet")
+                for label in labels
             ]
             continue
-        for loss in study.losses:
-            make = _tuned_cell if loss.tuned else _fixed_cell
-            cells.append(make(study, loss, dataset, database))
+        own = {
+            loss.label: _fixed_cell(study, loss, dataset, database) for loss in study.losses if not loss.tuned
+        }
+        cells += [(own | _tuned_cells(study, dataset, database))[label] for label in labels]
     return cells
+
+
+def _labels(study: Study) -> list[str]:
+    """Return the labels of all arms, the tuned one of a loss after its own."""
+    entries = tuned_entries(study.losses, study.tuning)
+    found: list[str] = []
+    for entry in study.losses:
+        found += [] if entry.tuned else [entry.label]
+        found += [tuned_label(entry)] if entry in entries else []
+    return found
 
 
 def cell_row(cell: PlannedCell, costs: Costs) -> dict[str, Any]:
@@ -88,7 +76,7 @@ def cell_row(cell: PlannedCell, costs: Costs) -> dict[str, Any]:
     seconds = [costs.seconds(planned) for planned in cell.left]
     known = [each for each in seconds if each is not None]
     if cell.ready is not None and len(known) == len(seconds):
-        row["hours"] = round(sum(known) / 3600, 2)
+        row["hours"] = round((sum(known) + cell.search_seconds) / 3600, 2)
     if cost is not None:
         row["GiB"] = None if cost.peak_bytes is None else round(cost.peak_bytes / _GIB, 2)
         row["from"] = f"{cost.origin} ({cost.trials})" if cost.trials else cost.origin
@@ -102,50 +90,31 @@ def _expected_name(entry: DatasetEntry) -> str:
 def _fixed_cell(
     study: Study, loss: LossEntry, dataset: ReadyDataset, database: Database | None
 ) -> PlannedCell:
-    planned = _trials(study, loss, loss.spec(), dataset)
-    states = known_trials(database, [each.trial.key for each in planned]) if database else {}
-    done = sum(state in {"done", "diverged"} for state in states.values())
-    failed = sum(state == "failed" for state in states.values())
+    planned = _trials(study, loss, dataset)
+    if loss.transfer is not None:
+        note = f"its schedule is not tuned yet in study {loss.transfer.from_study}"
+        name = dataset.prepared.name
+        return PlannedCell(name, loss.label, len(planned), note=note, left=tuple(planned), ready=dataset)
+    done, failed, left = states_of(database, planned)
+    note = _stale_note(study, loss, planned, database) if database and planned else ""
     return PlannedCell(
-        dataset.prepared.name,
-        loss.label,
-        len(planned),
-        done,
-        failed,
-        _stale_note(study, loss, planned, database) if database and planned else "",
-        tuple(each for each in planned if states.get(each.trial.key) not in {"done", "diverged", "failed"}),
-        dataset,
+        dataset.prepared.name, loss.label, len(planned), done, failed, note, left, ready=dataset
     )
 
 
-def _tuned_cell(
-    study: Study, loss: LossEntry, dataset: ReadyDataset, _database: Database | None
-) -> PlannedCell:
-    """Return the cell of a loss whose alpha is not known yet: any alpha costs the same."""
-    spec = parse_loss(loss.loss, {"schedule": "constant"})
-    planned = _trials(study, loss, spec, dataset)
-    folds = chosen_folds(study, dataset.study_dataset.split)
-    searched = [
-        plan_trial(study, dataset.study_dataset, loss.label, spec, 0, fold, purpose="search")
-        for fold in folds
-        for _ in range(study.tuning.configurations)
-    ]
-    note = f"after tuning {len(searched)} configurations"
-    return PlannedCell(
-        dataset.prepared.name,
-        loss.label,
-        len(planned),
-        note=note,
-        left=(*searched, *planned),
-        ready=dataset,
-    )
+def _tuned_cells(study: Study, dataset: ReadyDataset, database: Database | None) -> dict[str, PlannedCell]:
+    if not tunes(study):
+        return {}
+    from harness.cli.tuned_cells import tuned_cells
+
+    return tuned_cells(study, dataset, database)
 
 
-def _trials(study: Study, loss: LossEntry, spec: LossSpec, dataset: ReadyDataset) -> list[PlannedTrial]:
+def _trials(study: Study, loss: LossEntry, dataset: ReadyDataset) -> list[PlannedTrial]:
     return [
         trial
         for fold in chosen_folds(study, dataset.study_dataset.split)
-        for trial in cell_trials(study, dataset.study_dataset, loss, spec, fold)
+        for trial in cell_trials(study, dataset.study_dataset, loss.label, loss.like(), fold)
     ]
 
 

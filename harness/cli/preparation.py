@@ -17,7 +17,7 @@ from harness.data.splits import FixedSplit, HoldoutSplit, folds, partition, torn
 from harness.errors import InputError
 from harness.losses import parse_loss
 from harness.store.datasets import DatasetRecord, SplitRecord
-from harness.study.plan import StudyDataset
+from harness.study.plan import StudyDataset, inner_seeds
 from harness.study.spec import DatasetEntry, Study
 
 FEWEST_TEST_PATIENTS = 10
@@ -86,7 +86,7 @@ def divisions(study: Study, each: ReadyDataset) -> Iterator[SplitRecord]:
             "study, or choose another split"
         )
     for fold in folds(split):
-        for seed in range(study.seeds):
+        for seed in (*range(study.seeds), *inner_seeds(study)):
             try:
                 sides = partition(split, each.prepared.patients, seed, fold)
             except InputError as error:

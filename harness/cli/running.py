@@ -19,6 +19,7 @@ from harness.cli.preparation import (
     prepare_study,
     split_warnings,
 )
+from harness.cli.searches import open_searches, with_known_schedules
 from harness.data.storage import Storage
 from harness.errors import InputError
 from harness.metrics import METRICS
@@ -27,14 +28,14 @@ from harness.scheduling.driver import Driver, Summary
 from harness.scheduling.order import ordered
 from harness.scheduling.progress import Cell, cell_of
 from harness.scheduling.trial_forms import STALL_MINUTES, DriverOptions, Folders, record_of
-from harness.scheduling.trial_source import JoinedSources, PlanSource, TrialSource
-from harness.store.database import Database, open_database, open_if_there
+from harness.scheduling.trial_source import JoinedSources, PlanSource, TakingTurns
+from harness.store.database import open_database, open_if_there
 from harness.store.datasets import SplitRecord, register_dataset, register_splits
 from harness.store.ownership import new_owner
 from harness.store.provenance import command_line
 from harness.store.runs import register_run
 from harness.store.trials import Selection, TrialStore
-from harness.study.plan import PlannedTrial, check_folds, chosen_folds, fixed_trials, schedule_warnings
+from harness.study.plan import PlannedTrial, check_folds, fixed_trials, schedule_warnings, tunes
 from harness.study.spec import Study, load_study
 
 
@@ -52,27 +53,36 @@ class RunOptions:
     address: str | None = None
     stall_minutes: float = STALL_MINUTES
     view: Style = "auto"
+    only_searches: bool = False
 
 
 def run_study(name: str, overrides: tuple[str, ...], home: Home, data: Path, options: RunOptions) -> Summary:
-    """Train what the study still lacks and return what was done."""
+    """Train what the study still lacks, or only its searches, and return what was done."""
     if options.local and options.address:
         raise InputError("--local trains in this process and --address on a cluster; leave out one of them")
     study, folder = load_study(name, overrides)
     check_folds(study, folder)
+    if options.only_searches and not tunes(study):
+        raise InputError(
+            f"study {study.study!r} tunes nothing; add 'tuning: {{losses: all}}', or 'alpha: tune' to a loss"
+        )
     from harness.training.determinism import device_name
     from harness.training.prediction import choose_device
 
     on_cluster = options.address is not None and options.device == "cuda"
     device = "cuda" if on_cluster else choose_device(options.device).type
-    open_if_there(home.database_url)  # a database of another version is refused before data is prepared
+    # A database of another version, or a schedule that nobody has tuned, is refused before data is prepared.
+    study = with_known_schedules(study, open_if_there(home.database_url))
     ready = prepare_study(study, folder, home, data)
     check_augmented(study, ready)
     splits = {each.prepared.fingerprint: list(divisions(study, each)) for each in ready}
     database = open_database(home.database_url, create=True)
     run_id = register_run(database, study.study, study.model_dump(mode="json"), command_line())
     store = TrialStore(database, new_owner(), run_id)
-    study_id = _register(store, study, ready, splits)
+    datasets = [each.study_dataset for each in ready]
+    searches = open_searches(study, datasets, database, winners=not options.only_searches)
+    known = [*fixed_trials(study, datasets), *(trial for search in searches for trial in search.known)]
+    study_id = _register(store, study, ready, splits, known)
     for warning in [*schedule_warnings(study), *split_warnings(ready)]:
         print_warning(warning)
     folders = Folders(
@@ -86,14 +96,21 @@ def run_study(name: str, overrides: tuple[str, ...], home: Home, data: Path, opt
         keep_models=options.keep_models,
         stall_seconds=options.stall_minutes * 60,
     )
-    planned = fixed_trials(study, [each.study_dataset for each in ready])
+    planned = [] if options.only_searches else fixed_trials(study, datasets)
     with executor_for(options, device, folders, planned, wanted, home) as executor:
         costs = Costs.from_database(database, folders.prepared, device_name(device))
-        source = _source(study, ready, database, ordered(planned, costs, executor.workers or 1))
+        # Searches first: otherwise the winners' trials come last and workers wait for them.
+        source = JoinedSources(
+            [TakingTurns(searches), PlanSource(ordered(planned, costs, executor.workers or 1))]
+        )
         with progress_view(study.study, options.view, _expected(planned, costs)) as progress:
             driver = Driver(store, study_id, executor, source, folders, progress, wanted)
             with _stop_on_interrupt(driver):
-                return driver.run()
+                summary = driver.run()
+    if options.only_searches:  # so that plan and status know of the trials that are to come
+        winners = [record_of(trial) for search in searches for trial in search.known]
+        store.register_trials(study_id, winners)
+    return summary
 
 
 def _register(
@@ -101,37 +118,16 @@ def _register(
     study: Study,
     ready: list[ReadyDataset],
     splits: Mapping[str, Sequence[SplitRecord]],
+    known: Sequence[PlannedTrial],
 ) -> int:
     study_id = store.register_study(study.study, study.title, study.model_dump(mode="json"))
     for each in ready:
         register_dataset(store.database, dataset_record(each.prepared))
         register_splits(store.database, each.prepared.fingerprint, splits[each.prepared.fingerprint])
     store.register_metrics(metric.facts() for metric in METRICS.values())
-    datasets = [each.study_dataset for each in ready]
-    records = map(record_of, fixed_trials(study, datasets))
+    records = map(record_of, known)
     store.register_trials(study_id, records, restart=True, only=Selection(study.only.seeds, study.only.folds))
     return study_id
-
-
-def _source(
-    study: Study, ready: list[ReadyDataset], database: Database, planned: Sequence[PlannedTrial]
-) -> TrialSource:
-    """Return the plan and, for every tuned loss and fold, a search."""
-    datasets = [each.study_dataset for each in ready]
-    sources: list[TrialSource] = []
-    if any(entry.tuned for entry in study.losses):
-        from harness.tuning.search import AlphaSearch, open_storage
-
-        storage = open_storage(database)
-        sources += [
-            AlphaSearch(study, dataset, entry, fold, storage)
-            for dataset in datasets
-            for entry in study.losses
-            if entry.tuned
-            for fold in chosen_folds(study, dataset.split)
-        ]
-    # Searches first: otherwise the winners' trials come last and workers wait for them.
-    return JoinedSources([*sources, PlanSource(planned)])
 
 
 def _expected(planned: Sequence[PlannedTrial], costs: Costs) -> dict[Cell, float]:

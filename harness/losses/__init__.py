@@ -4,7 +4,8 @@ Here live the losses, one class each, by family: ``distribution``, ``region`` (w
 ``lovasz`` and ``size``), ``boundary``, ``compound`` and ``lesion``; weighted sums (``combined``) and their
 well-known names (``aliases``); the schedules of the weight inside a sum (``alpha``); and the way from a
 study's words to a canonical specification and a module (``expression``). Tensors come in, and ``needs``
-says what may come in precomputed; a scalar goes out. Files, datasets and trainers are unknown here.
+says what may come in precomputed; a scalar goes out. ``search_space`` says what a tuner may draw a parameter
+from. Files, datasets and trainers are unknown here.
 
 Every module of this folder is imported below: a loss is known as soon as its file lies here.
 
@@ -25,6 +26,7 @@ from harness.losses.batch import Batch  # noqa: E402
 from harness.losses.combined import CombinedLoss  # noqa: E402
 from harness.losses.expression import LossSpec, Term, parse_loss  # noqa: E402
 from harness.losses.plugins import load_entry_points  # noqa: E402
+from harness.losses.search_space import Choice, Real, Space, Spaces, Whole  # noqa: E402
 
 __all__ = [
     "ALIASES",
@@ -33,12 +35,17 @@ __all__ = [
     "Alias",
     "Alpha",
     "Batch",
+    "Choice",
     "CombinedLoss",
     "Loss",
     "LossSpec",
+    "Real",
     "Relation",
     "Schedule",
+    "Space",
+    "Spaces",
     "Term",
+    "Whole",
     "load_entry_points",
     "parse_loss",
     "register",

@@ -20,6 +20,7 @@ from harness.losses.schedule import (
     whole_epochs,
     with_default,
 )
+from harness.losses.search_space import Real, Spaces
 
 __all__ = [
     "ALPHA_SCHEDULES",
@@ -57,6 +58,8 @@ class WarmStart(Schedule):
     """
 
     reference: ClassVar[str] = "ours, after the advice of SegLoss's author"
+    # Its own length only; what comes after it has the spaces of its kind.
+    spaces: ClassVar[Spaces] = {"over": Real(0.05, 0.5)}
 
     schedule: Literal["warm_start"] = "warm_start"
     form: Form = "add"

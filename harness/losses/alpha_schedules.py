@@ -24,6 +24,7 @@ from harness.losses.schedule import (
     whole_epochs,
     with_default,
 )
+from harness.losses.search_space import Real, Spaces
 
 _CHANGE = "the change per epoch"
 
@@ -33,6 +34,7 @@ class Constant(Schedule):
     """alpha(e) = start; by default L_R + 0.01 L_B (Kervadec et al., Medical Image Analysis 2021)."""
 
     reference: ClassVar[str] = "Kervadec et al., Medical Image Analysis 2021"
+    spaces: ClassVar[Spaces] = {"start": Real(1e-3, 1.0, log=True)}
 
     schedule: Literal["constant"] = "constant"
     form: Form = "add"
@@ -53,6 +55,11 @@ class Increase(Schedule):
     """
 
     reference: ClassVar[str] = "Kervadec et al., Medical Image Analysis 2021"
+    spaces: ClassVar[Spaces] = {
+        "start": Real(1e-3, 1e-1, log=True),
+        "end": Real(1e-1, 2.0, log=True),
+        "over": Real(0.25, 1.0),
+    }
 
     schedule: Literal["increase"] = "increase"
     form: Form = "add"
@@ -109,6 +116,7 @@ class Rebalance(Schedule):
     """
 
     reference: ClassVar[str] = "Kervadec et al., MIDL 2019"
+    spaces: ClassVar[Spaces] = {"floor": Real(0.01, 0.5), "over": Real(0.25, 1.0)}
 
     schedule: Literal["rebalance"] = "rebalance"
     form: Form = "mix"
@@ -180,6 +188,8 @@ class Linear(_FromStartToEnd):
     eqs. 14-16, and their code.
     """
 
+    spaces: ClassVar[Spaces] = {"end": Real(0.0, 0.5), "pause_over": Real(0.01, 0.5)}
+
     schedule: Literal["linear"] = "linear"
     pause: Annotated[int, Field(ge=0)] | None = None
     pause_over: ProperFraction | None = None
@@ -218,6 +228,8 @@ class Cosine(_FromStartToEnd):
     Celaya, Riviere and Fuentes, arXiv 2302.03868, eqs. 14-16, and their code.
     """
 
+    spaces: ClassVar[Spaces] = {"end": Real(0.0, 0.5)}
+
     schedule: Literal["cosine"] = "cosine"
 
     def alpha(self, epoch: int, epochs: int) -> float:
@@ -238,6 +250,8 @@ class Step(_FromStartToEnd):
     training, rounded down to whole epochs but at least one. Celaya, Riviere and Fuentes,
     arXiv 2302.03868, eqs. 14-16, and their code.
     """
+
+    spaces: ClassVar[Spaces] = {"end": Real(0.0, 0.5), "hold_over": Real(0.02, 0.25)}
 
     schedule: Literal["step"] = "step"
     hold: PositiveInt | None = None

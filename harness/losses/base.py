@@ -9,6 +9,7 @@ To add a loss, write one class in one file of this folder::
         name = "topk_ce"
         family = "distribution"
         reference = "Wu et al., 2016"
+        spaces: ClassVar[Spaces] = {"k": Real(1.0, 100.0, log=True)}
 
         def __init__(self, *, k: float = 10.0, ignore_label: int | None = None) -> None:
             super().__init__(ignore_label=ignore_label)
@@ -21,6 +22,11 @@ The study files, the command line, the docs and the contract test then know it. 
 keyword arguments of the constructor with their annotations (JSON types, ``Literal`` or tuples) and
 defaults; ``name``, ``weight`` and ``on`` cannot be parameters, since a study file uses these words. A
 constructor may hand ``**options`` on to its base class: the base's parameters then count as its own.
+
+``spaces`` says what a study that tunes draws a parameter from (:mod:`harness.losses.search_space`). Give a
+range to what changes how the loss weighs its pixels or terms, around the default, with ends that train;
+leave out conventions such as ``reduce`` or ``eps``, which studies can add by hand. A subclass whose
+parameters differ states all of its own spaces.
 """
 
 import inspect
@@ -36,6 +42,7 @@ from torch import Tensor, nn
 
 from harness.losses.batch import Batch
 from harness.losses.needs import Need
+from harness.losses.search_space import Spaces
 from harness.registry import Registry
 
 Family: TypeAlias = Literal["distribution", "region", "boundary", "compound", "lesion"]
@@ -77,6 +84,7 @@ class Loss(nn.Module, ABC):
         reference: Paper, and equation where there is one.
         relations: Its edges in the family tree.
         partner: Whether it is meant as a part of a sum, not alone.
+        spaces: What a tuner draws parameters from, by name; the others keep their values.
         ignore_label: Label of the pixels that get no value and no gradient. It belongs to the
             dataset, not to the loss: it is not among :meth:`defaults`.
     """
@@ -87,6 +95,7 @@ class Loss(nn.Module, ABC):
     reference: ClassVar[str]
     relations: ClassVar[tuple[Relation, ...]] = ()
     partner: ClassVar[bool] = False
+    spaces: ClassVar[Spaces] = MappingProxyType({})
 
     def __init__(self, *, ignore_label: int | None = None) -> None:
         super().__init__()
@@ -158,6 +167,12 @@ def constructor_parameters(loss: type[nn.Module]) -> dict[str, inspect.Parameter
             break
     found.pop(BELONGS_TO_THE_DATASET, None)
     return found
+
+
+def spaces_of(loss: type[nn.Module]) -> Spaces:
+    """Return the search spaces that a class declares; one that is no :class:`Loss` may have none."""
+    spaces: Spaces = getattr(loss, "spaces", {})
+    return spaces
 
 
 def at_least(name: str, value: float, low: float) -> float:

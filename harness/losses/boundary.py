@@ -1,6 +1,6 @@
 """Losses that measure how far the boundaries are apart."""
 
-from typing import Literal, TypeAlias, Unpack
+from typing import ClassVar, Literal, TypeAlias, Unpack
 
 import torch
 from torch import Tensor
@@ -10,6 +10,7 @@ from harness.losses.base import Loss, Relation, at_least, one_of, positive, regi
 from harness.losses.batch import Batch, Region, mean_where
 from harness.losses.needs import MapName, boundary_distances_of
 from harness.losses.region import GroupedLoss, GroupOptions
+from harness.losses.search_space import Real, Spaces
 
 Unit: TypeAlias = Literal["mm", "voxel"]
 Dimensions: TypeAlias = Literal[2, 3]
@@ -129,6 +130,7 @@ class HausdorffDT(Loss):
     family = "boundary"
     needs = frozenset({"distance_maps", "spacing"})
     reference = "Karimi and Salcudean, IEEE TMI 2020, eq. 8"
+    spaces: ClassVar[Spaces] = {"exponent": Real(1.0, 3.0)}
 
     def __init__(
         self, *, exponent: float = 2.0, include_background: bool = False, ignore_label: int | None = None

@@ -1,6 +1,6 @@
 """Losses made of several parts whose formula is more than a sum of registered losses."""
 
-from typing import ClassVar, Literal, TypeAlias
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -17,9 +17,9 @@ from harness.losses.base import (
     register,
 )
 from harness.losses.batch import Absent, Batch, Reduce
-from harness.losses.boundary import HausdorffDT
 from harness.losses.distribution import Focal
 from harness.losses.region import Dice
+from harness.losses.search_space import Real, Spaces
 
 TINY = 1e-7
 """Distance that combo and unified focal keep from p = 0 and p = 1, as published."""
@@ -59,6 +59,12 @@ class ExpLog(Loss):
     needs = frozenset({"class_counts"})
     reference = "Wong et al., MICCAI 2018"
     relations = (Relation("contains", "dice"), Relation("contains", "weighted_ce"))
+    spaces: ClassVar[Spaces] = {
+        "w_dice": Real(0.1, 1.0),
+        "w_ce": Real(0.1, 1.0),
+        "gamma_dice": Real(0.1, 2.0, log=True),
+        "gamma_ce": Real(0.1, 2.0, log=True),
+    }
 
     def __init__(
         self,
@@ -118,6 +124,8 @@ class AnatomyNet(Loss):
     family = "compound"
     reference = "Zhu et al., Medical Physics 2019 (AnatomyNet)"
     relations = (Relation("contains", "dice"), Relation("contains", "focal"))
+    # The paper's weights; gamma as for the focal loss.
+    spaces: ClassVar[Spaces] = {"w_focal": Real(0.1, 1.0, log=True), **Focal.spaces}
 
     def __init__(
         self,
@@ -177,6 +185,7 @@ class Combo(Loss):
     family = "compound"
     reference = "Taghanaki et al., CMIG 2019"
     relations = (Relation("equals", "dice", {"w_ce": 0.0}), Relation("contains", "ce"))
+    spaces: ClassVar[Spaces] = {"w_ce": Real(0.1, 0.9), "beta": Real(0.1, 0.9)}
 
     def __init__(
         self,
@@ -242,6 +251,11 @@ class UnifiedFocal(Loss):
         Relation("contains", "focal"),
         Relation("contains", "focal_tversky"),
     )
+    spaces: ClassVar[Spaces] = {
+        "w_ce": Real(0.1, 0.9),
+        "delta": Real(0.1, 0.9),
+        "gamma": Real(0.1, 0.9),
+    }
 
     def __init__(
         self,
@@ -311,6 +325,7 @@ class AsymmetricUnifiedFocal(UnifiedFocal):
         Relation("contains", "focal"),
         Relation("contains", "focal_tversky"),
     )
+    spaces: ClassVar[Spaces] = UnifiedFocal.spaces
 
     def modulation(self, p_y: Tensor, common: Tensor) -> Tensor:
         """Focus on the common class only."""
@@ -319,78 +334,3 @@ class AsymmetricUnifiedFocal(UnifiedFocal):
     def raised(self, one_minus_T: Tensor, common: Tensor) -> Tensor:
         """Focus on the rare classes only."""
         return torch.where(common, one_minus_T, super().raised(one_minus_T, common))
-
-
-Balance: TypeAlias = Literal["epoch", "step"]
-
-
-@register
-class DiceHausdorff(Loss):
-    """Hausdorff loss + l Dice, with l keeping both equally large.
-
-    ::
-
-        L = HD + l Dice
-        balance="epoch":  l = mean HD / mean Dice over the training batches of the epoch before;
-                          in the first epoch the ratio at its first batch, then frozen
-        balance="step":   l = HD / (Dice + 1e-5) of the same batch, without gradient
-
-    l is capped at 1e4. It is state: the running means and l are buffers, so that a checkpoint restores
-    them, and ``alpha_weights`` reports (l, 1) for every epoch. In step mode the value is always 2 HD:
-    its curve says nothing. Values are balanced, not gradients.
-
-    Used alone, in a loop that never calls ``set_epoch``, l stays at the ratio of the first batch.
-
-    Reference: Karimi and Salcudean, IEEE TMI 2020 (per epoch). Elsewhere: the 20-loss repository
-    balances per step.
-
-    Args:
-        balance: See above.
-        exponent: Of the distances in HD.
-        ignore_label: Label of the pixels to leave out.
-    """
-
-    name = "dice_hausdorff"
-    family = "compound"
-    needs = HausdorffDT.needs
-    reference = "Karimi and Salcudean, IEEE TMI 2020"
-    relations = (Relation("contains", "dice"), Relation("contains", "hausdorff"))
-    l: Tensor  # noqa: E741 -- as the paper calls it
-    totals: Tensor
-
-    def __init__(
-        self, *, balance: Balance = "epoch", exponent: float = 2.0, ignore_label: int | None = None
-    ) -> None:
-        super().__init__(ignore_label=ignore_label)
-        self.balance = one_of("balance", balance, Balance)
-        self.exponent = exponent
-        self._dice, self._hausdorff = Dice(), HausdorffDT(exponent=exponent)
-        self.register_buffer("l", torch.tensor(torch.nan, dtype=torch.float64))
-        self.register_buffer("totals", torch.zeros(2, dtype=torch.float64))  # of HD and Dice in this epoch
-
-    @property
-    def alpha_weights(self) -> tuple[float, float] | None:
-        """(l, 1), or None before the first batch."""
-        return None if bool(self.l.isnan()) else (float(self.l), 1.0)
-
-    def set_epoch(self, epoch: int, epochs: int) -> None:
-        """Take l from the means of the epoch that has ended, and begin new ones."""
-        if self.balance == "epoch" and bool(self.totals[1] > 0):
-            self.l.copy_(_ratio(self.totals[0], self.totals[1]))
-        self.totals.zero_()
-
-    def value(self, batch: Batch) -> Tensor:
-        """HD + l Dice."""
-        hd, dice = self._hausdorff.value(batch), self._dice.value(batch)
-        if torch.is_grad_enabled():  # a validation loss moves nothing
-            self._follow(hd.detach().double(), dice.detach().double())
-        return hd + torch.where(self.l.isnan(), 1.0, self.l).to(hd) * dice
-
-    def _follow(self, hd: Tensor, dice: Tensor) -> None:
-        ratio = _ratio(hd, dice + 1e-5) if self.balance == "step" else _ratio(hd, dice)
-        self.l.copy_(ratio if self.balance == "step" else torch.where(self.l.isnan(), ratio, self.l))
-        self.totals += torch.stack([hd, dice])
-
-
-def _ratio(hd: Tensor, dice: Tensor) -> Tensor:
-    return (hd / dice.clamp(min=1e-12)).clamp(max=1e4)

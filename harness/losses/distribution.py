@@ -1,6 +1,7 @@
 """Losses that compare distributions pixel by pixel: cross entropy and what grew out of it."""
 
 import math
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -16,6 +17,7 @@ from harness.losses.base import (
     register,
 )
 from harness.losses.batch import Batch
+from harness.losses.search_space import Real, Spaces
 
 
 @register
@@ -70,6 +72,7 @@ class WeightedCrossEntropy(Loss):
     needs = frozenset({"class_counts"})
     reference = "Ronneberger et al., MICCAI 2015 (weights without a formula)"
     relations = (Relation("equals", "ce", {"power": 0.0}),)
+    spaces: ClassVar[Spaces] = {"power": Real(0.0, 1.0)}
 
     def __init__(
         self, *, power: float = 1.0, max_ratio: float | None = None, ignore_label: int | None = None
@@ -118,6 +121,7 @@ class Focal(Loss):
     family = "distribution"
     reference = "Lin et al., ICCV 2017"
     relations = (Relation("equals", "ce", {"gamma": 0.0}),)
+    spaces: ClassVar[Spaces] = {"gamma": Real(0.0, 5.0)}  # the paper's ablation
     class_weights: Tensor | None
 
     def __init__(
@@ -170,6 +174,7 @@ class TopKCrossEntropy(Loss):
     family = "distribution"
     reference = "Wu et al., arXiv 1605.06885 (bootstrapped cross entropy)"
     relations = (Relation("equals", "ce", {"k": 100.0}),)
+    spaces: ClassVar[Spaces] = {"k": Real(1.0, 100.0, log=True)}
 
     def __init__(self, *, k: float = 10.0, ignore_label: int | None = None) -> None:
         super().__init__(ignore_label=ignore_label)
@@ -209,6 +214,7 @@ class Poly1CrossEntropy(Loss):
     family = "distribution"
     reference = "Leng et al., ICLR 2022 (PolyLoss)"
     relations = (Relation("equals", "ce", {"epsilon1": 0.0}),)
+    spaces: ClassVar[Spaces] = {"epsilon1": Real(-1.0, 6.0)}
 
     def __init__(self, *, epsilon1: float = 1.0, ignore_label: int | None = None) -> None:
         super().__init__(ignore_label=ignore_label)
@@ -243,6 +249,7 @@ class LabelSmoothedCrossEntropy(Loss):
     family = "distribution"
     reference = "Szegedy et al., CVPR 2016"
     relations = (Relation("equals", "ce", {"smoothing": 0.0}),)
+    spaces: ClassVar[Spaces] = {"smoothing": Real(0.0, 0.3)}
 
     def __init__(self, *, smoothing: float = 0.1, ignore_label: int | None = None) -> None:
         super().__init__(ignore_label=ignore_label)

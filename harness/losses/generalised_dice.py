@@ -1,6 +1,6 @@
 """Generalised Dice: one Dice over all classes together, and its penalty form."""
 
-from typing import Literal, TypeAlias, Unpack
+from typing import ClassVar, Literal, TypeAlias, Unpack
 
 import torch
 from torch import Tensor
@@ -8,6 +8,7 @@ from torch import Tensor
 from harness.losses.base import Relation, at_least, one_of, register
 from harness.losses.batch import Batch, mean_where
 from harness.losses.region import GroupedLoss, GroupOptions
+from harness.losses.search_space import Choice, Real, Spaces
 
 Weighting: TypeAlias = Literal["inverse_square", "inverse", "uniform"]
 
@@ -43,6 +44,7 @@ class GeneralisedDice(GroupedLoss):
     name = "gdl"
     family = "region"
     reference = "Sudre et al., DLMIA 2017"
+    spaces: ClassVar[Spaces] = {"weighting": Choice(("inverse_square", "inverse", "uniform"))}
 
     def __init__(
         self,
@@ -97,6 +99,7 @@ class PenaltyGeneralisedDice(GeneralisedDice):
     name = "penalty_gdl"
     reference = "Yang et al., MIDL 2019 (abstract)"
     relations = (Relation("equals", "gdl", {"k": 0.0}),)
+    spaces: ClassVar[Spaces] = {**GeneralisedDice.spaces, "k": Real(0.25, 10.0, log=True)}
 
     def __init__(
         self,

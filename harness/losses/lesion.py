@@ -7,7 +7,7 @@ a term: the published sums are the aliases ``dice_blob``, ``cc_dice_ce``, ``dice
 
 import warnings
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import ClassVar, Literal, TypeAlias
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +16,7 @@ from torch import Tensor
 from harness.losses.base import Loss, Relation, at_least, one_of, positive, register
 from harness.losses.batch import Absent, Batch, Reduce, mean_where
 from harness.losses.class_sums import class_sums
+from harness.losses.search_space import Spaces, Whole
 
 Measure: TypeAlias = Literal["dice", "dice_ce"]
 
@@ -240,6 +241,7 @@ class ClDice(Loss):
     family = "lesion"
     reference = "Shit et al., CVPR 2021"
     partner = True
+    spaces: ClassVar[Spaces] = {"iterations": Whole(3, 25)}
 
     def __init__(
         self,

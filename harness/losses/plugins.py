@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import logging
+from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points
 from typing import get_args
 
@@ -10,8 +11,9 @@ from torch import nn
 
 from harness.errors import InputError, nearest
 from harness.losses.aliases import ALIASES
-from harness.losses.base import LOSSES, Family, Loss
+from harness.losses.base import LOSSES, Family, Loss, constructor_parameters, spaces_of
 from harness.losses.needs import Need
+from harness.losses.search_space import Space
 
 GROUP = "lossbench.losses"
 """The entry-point group in which installed packages announce their losses."""
@@ -106,4 +108,19 @@ def _checked(loss: object, source: str) -> type[nn.Module]:
         raise InputError(
             f"loss {source!r}: needs must be among {', '.join(get_args(Need))} (got {unknown[0]!r})"
         )
+    _check_spaces(loss, source)
     return loss
+
+
+def _check_spaces(loss: type[nn.Module], source: str) -> None:
+    spaces, parameters = spaces_of(loss), constructor_parameters(loss)
+    if not (isinstance(spaces, Mapping) and all(isinstance(each, Space) for each in spaces.values())):
+        raise InputError(
+            f"loss {source!r}: spaces must map names of parameters to Real, Whole or Choice of harness.losses"
+        )
+    for name in spaces:
+        if name not in parameters:
+            raise InputError(
+                f"loss {source!r}: spaces has {name!r}, which is no parameter of the constructor"
+                f"{nearest(name, parameters)}"
+            )

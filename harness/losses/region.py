@@ -9,6 +9,7 @@ from torch import Tensor
 
 from harness.losses.base import Loss, Relation, at_least, between, clamped_power, one_of, positive, register
 from harness.losses.batch import Absent, Batch, Reduce, Region
+from harness.losses.search_space import Real, Spaces
 
 
 class GroupOptions(TypedDict, total=False):
@@ -198,6 +199,8 @@ class Tversky(RegionLoss):
         Relation("equals", "dice", {"fp": 0.5, "fn": 0.5, "eps": 5e-6}),
         Relation("equals", "iou", {"fp": 1.0, "fn": 1.0}),
     )
+    # The paper's ablation (fp from 0.5 down to 0.1, fn from 0.5 up to 0.9) and its mirror image.
+    spaces: ClassVar[Spaces] = {"fp": Real(0.1, 0.9), "fn": Real(0.1, 0.9)}
 
     def __init__(self, *, fp: float = 0.3, fn: float = 0.7, **options: Unpack[RegionOptions]) -> None:
         super().__init__(**options)
@@ -234,6 +237,8 @@ class FocalTversky(Tversky):
     name = "focal_tversky"
     reference = "Abraham and Khan, ISBI 2019"
     relations: ClassVar[tuple[Relation, ...]] = (Relation("equals", "tversky", {"exponent": 1.0}),)
+    # The paper's gamma goes from 1 to 3.
+    spaces: ClassVar[Spaces] = {**Tversky.spaces, "exponent": Real(1 / 3, 1.0)}
 
     def __init__(
         self, *, fp: float = 0.3, fn: float = 0.7, exponent: float = 0.75, **options: Unpack[RegionOptions]
@@ -267,6 +272,7 @@ class AsymmetricSimilarity(RegionLoss):
     name = "asymmetric_similarity"
     reference = "Hashemi et al., IEEE Access 2019"
     relations = (Relation("equals", "tversky", {"beta": 1.5}, {"fp": 1 / 3.25, "fn": 2.25 / 3.25}),)
+    spaces: ClassVar[Spaces] = {"beta": Real(0.5, 4.0, log=True)}
 
     def __init__(self, *, beta: float = 1.5, **options: Unpack[RegionOptions]) -> None:
         super().__init__(**options)
@@ -305,6 +311,7 @@ class SensitivitySpecificity(Loss):
     name = "sensitivity_specificity"
     family = "region"
     reference = "Brosch et al., MICCAI 2015"
+    spaces: ClassVar[Spaces] = {"r": Real(0.01, 0.5, log=True)}
 
     def __init__(
         self,

@@ -11,6 +11,7 @@ To add a schedule, write one class in :mod:`harness.losses.alpha_schedules`::
         '''alpha(e) = start 2^(-e / half_life); formula, defaults, paper.'''
 
         reference: ClassVar[str] = "Nobody et al., 2030"
+        spaces: ClassVar[Spaces] = {"start": Real(0.5, 1.0)}
 
         schedule: Literal["halving"] = "halving"
         form: Form = "mix"
@@ -28,15 +29,21 @@ Rules that tests hold for every schedule: all fields have defaults; one epoch gi
 spellings give equal models, so that trial keys agree (fill defaults in with :func:`with_default`); a
 length in epochs that a training can be too short for is refused by :meth:`Schedule.check`, and has a
 twin ``...over``, the same length as a fraction of the training, that never is.
+
+``spaces`` says what a study that tunes draws a field from; the others keep their defaults. Give a length its
+``...over``, so that a space means the same for short and long studies: every point of it must fit a
+training of any length.
 """
 
 from abc import abstractmethod
 from collections.abc import Mapping
 from math import floor
+from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field, model_validator
 
+from harness.losses.search_space import Spaces
 from harness.registry import Registry
 from harness.strict_yaml import StrictModel
 
@@ -57,11 +64,13 @@ class Schedule(StrictModel):
 
     Attributes:
         reference: Paper, or who proposed it.
+        spaces: What a tuner draws fields from, by name; the others keep their defaults.
         schedule: The word that study files choose one by.
         form: How alpha becomes two weights; see the module.
     """
 
     reference: ClassVar[str]
+    spaces: ClassVar[Spaces] = MappingProxyType({})
 
     schedule: str
     form: Form

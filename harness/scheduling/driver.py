@@ -4,7 +4,7 @@ import errno
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
@@ -15,15 +15,15 @@ from harness.scheduling.cluster.scratch import write_kept
 from harness.scheduling.executor import Executor, Failure, Kept, Message, Said, Stopped
 from harness.scheduling.heart import Heart
 from harness.scheduling.patience import patiently
-from harness.scheduling.progress import Progress
+from harness.scheduling.progress import Cell, Progress
 from harness.scheduling.running_trial import Curve, RunningTrial
-from harness.scheduling.trial_forms import DriverOptions, Folders, job_of, outcome_of, record_of
+from harness.scheduling.trial_forms import DriverOptions, Folders, as_pruned, job_of, outcome_of
 from harness.scheduling.trial_log import TrialLog
 from harness.scheduling.trial_source import TrialResult, TrialSource
+from harness.scheduling.waiting_trials import ASK_AGAIN_SECONDS, Taker, WaitingTrials
 from harness.store.artifacts import folder_of
 from harness.store.privacy import without_secrets
 from harness.store.provenance import code_facts, plugin_facts
-from harness.store.schema import FINAL_STATES
 from harness.store.trials import Claim, TrialStore
 from harness.study.plan import PlannedTrial
 from harness.training import checkpoint
@@ -31,9 +31,6 @@ from harness.training.job import EpochRecord, Event, Finished, Started
 
 _WAIT_SECONDS = 1.0
 _DEFAULTS = DriverOptions()
-_ASK_AGAIN_SECONDS = 1.0
-"""How often trials that another driver holds are asked for."""
-
 _RELEASE_SECONDS = 3.0
 """How long a driver that is told to stop now waits for the database."""
 
@@ -90,9 +87,10 @@ class Driver:
         self._running: dict[str, RunningTrial] = {}
         self._heart = Heart(store, self._running)
         self._again: deque[str] = deque()
-        self._postponed: deque[PlannedTrial] = deque()
-        self._ask_postponed_at = 0.0
-        self._known: dict[tuple[str, str], Claim] = {}
+        taker = Taker(self._begin, self._join, self._reuse, self._patiently)
+        self._waiting = WaitingTrials(store, study_id, source, options, folders, taker)
+        self._cells: Mapping[Cell, int] = {}
+        self._searched = False
         self._counts = {"trained": 0, "reused": 0, "failed": 0}
         self._workers = 0
         self._told_to_stop = False
@@ -103,8 +101,9 @@ class Driver:
         An exception (a second Ctrl-C among them) stops the workers and gives the leases back.
         """
         self._workers = self.executor.workers
-        self.progress.begin(self.source.cells, self._workers)
-        self._known = self._patiently(lambda: self.store.places(self.study_id))
+        self._cells = self.source.cells
+        self.progress.begin(self._cells, self._workers)
+        self._waiting.look_up()
         self._heart.start()
         try:
             while not self._is_over():
@@ -116,13 +115,14 @@ class Driver:
         finally:
             self._heart.stop()
             self._log.close()
+        self._count_again()
         handled = sum(self._counts.values())
         return Summary(**self._counts, left=max(0, self.source.expected - handled))
 
     def _is_over(self) -> bool:
         if self._running:
             return False
-        return self.draining or (self.source.exhausted and not self._postponed)
+        return self.draining or (self.source.exhausted and not self._waiting.elsewhere)
 
     def _step(self) -> None:
         if self.draining:
@@ -148,8 +148,8 @@ class Driver:
             self.progress.workers(self._workers)
         self._give_up_lost()
         self._give_up_hung()
-        if not self._running and self._postponed:
-            time.sleep(_ASK_AGAIN_SECONDS)  # another driver has all that is left
+        if not self._running and self._waiting.elsewhere:
+            time.sleep(ASK_AGAIN_SECONDS)  # another driver has all that is left
 
     # Give out
 
@@ -158,70 +158,37 @@ class Driver:
         while self._again and self.executor.free:
             key = self._again.popleft()
             self._submit(key, self._running[key])
-        while free := self.executor.free:
-            wanted = self._wanted(free)
-            if not wanted:
-                return
-            claims = self._patiently(lambda keys=list(wanted): self._claim(keys))  # type: ignore[misc]
-            for key, planned in wanted.items():
-                self._settle(key, planned, claims[key])
+        while (free := self.executor.free) and self._waiting.has_given(free):
+            pass
+        if self._searched:  # and may have learned, from what it was told and asked, how many are left
+            self._searched = False
+            self._count_again()
 
-    def _wanted(self, most: int) -> dict[str, list[PlannedTrial]]:
-        """Take trials from the source that may have to be trained, with all the places that they have."""
-        wanted: dict[str, list[PlannedTrial]] = {}
-        unregistered: list[PlannedTrial] = []
-        while len(wanted) < most and (planned := self._next()):
-            key = planned.trial.key
-            known = self._known.get((key, planned.label))
-            if known is None:
-                unregistered.append(planned)
-            if key in self._running:  # two labels, one trial
-                self._running[key].planned.append(planned)
-            elif known is not None and self._has_ended(known.state):
-                self._reuse(planned, known)
-            else:
-                wanted.setdefault(key, []).append(planned)
-        if unregistered:  # a search has just made them
-            records = list(map(record_of, unregistered))
-            self._patiently(lambda: self.store.register_trials(self.study_id, records))
-        return wanted
+    def _begin(self, key: str, planned: list[PlannedTrial]) -> None:
+        self._running[key] = RunningTrial(planned)
+        self._submit(key, self._running[key])
 
-    def _next(self) -> PlannedTrial | None:
-        planned = self.source.take()
-        if planned is None and self._postponed and time.monotonic() >= self._ask_postponed_at:
-            planned = self._postponed.popleft()
-        return planned
-
-    def _claim(self, keys: list[str]) -> dict[str, Claim]:
-        return self.store.claim(keys, self.options.retry_failed)
-
-    def _settle(self, key: str, planned: list[PlannedTrial], claim: Claim) -> None:
-        if claim.taken:
-            self._running[key] = RunningTrial(planned)
-            self._submit(key, self._running[key])
-            return
-        if self._has_ended(claim.state):
-            if claim.state in FINAL_STATES:  # a worker that was given up may have left one
-                checkpoint.remove(self.folders.artifacts / folder_of(key))
-            for each in planned:
-                self._reuse(each, claim)
-            return
-        self._postponed += planned
-        for each in planned:  # its state is no longer the one that was known
-            self._known[key, each.label] = claim
-        self._ask_postponed_at = time.monotonic() + _ASK_AGAIN_SECONDS
-
-    def _has_ended(self, state: str) -> bool:
-        return state in FINAL_STATES or (state == "failed" and not self.options.retry_failed)
+    def _join(self, key: str, planned: PlannedTrial) -> bool:
+        """Add a place to a trial if that is running: two labels, one trial."""
+        running = self._running.get(key)
+        if running is None:
+            return False
+        running.planned.append(planned)
+        if running.curve is not None and self.source.judges(planned):
+            for record in running.curve.records:
+                self.source.goes_on(planned, record.epoch, record.val_dsc)
+        return True
 
     def _reuse(self, planned: PlannedTrial, found: Claim) -> None:
         self._counts["failed" if found.state == "failed" else "reused"] += 1
         self.progress.reused(planned, found.state)
-        self.source.report(planned, TrialResult(found.state, found.best_val_dsc))
+        self._report(planned, TrialResult(found.state, found.best_val_dsc))
 
     def _submit(self, key: str, running: RunningTrial) -> None:
         running.heard = time.monotonic()
-        self.executor.submit(job_of(running.first, self.folders, self.options), running.alone)
+        judged = all(map(self.source.judges, running.planned))
+        self.executor.submit(job_of(running.first, self.folders, self.options, judged), running.alone)
+        running.judged = judged
 
     # Hear
 
@@ -264,18 +231,36 @@ class Driver:
                 f"validation DSC {event.val_dsc:.4f}, {event.seconds:.1f} s",
             )
             self.progress.epoch(first, event)
+            goes_on = self._goes_on(running, event)
+            if running.judged:
+                self.executor.answer(key, goes_on)
         else:
             self._finished(key, running, event)
 
+    def _goes_on(self, running: RunningTrial, record: EpochRecord) -> bool:
+        """Tell all places that judge the trial of an epoch, and return whether any wants another one."""
+        wishes = [
+            not self.source.judges(planned) or self.source.goes_on(planned, record.epoch, record.val_dsc)
+            for planned in running.planned
+        ]
+        return any(wishes) or record.epoch + 1 == running.first.trial.protocol.epochs
+
     def _finished(self, key: str, running: RunningTrial, event: Finished) -> None:
+        if event.state == "pruned":
+            event = as_pruned(event, running.first)
         outcome = outcome_of(event, self.folders.artifacts / folder_of(key), self._environment(running))
         self._patiently(lambda: self.store.finish(key, outcome))
         checkpoint.remove(self.folders.artifacts / folder_of(key))  # only now is it of no use
         why = f" ({event.reason})" if event.reason else ""
         self._log.write(key, f"{event.state} after {event.seconds:.1f} s of training{why}")
+        unended = [each for each in running.planned if not self._waiting.has_ended(each, event.state)]
+        self._waiting.put_aside(unended)  # a plan wants a trial that was pruned trained to its end
+        running.planned = [each for each in running.planned if each not in unended]
         self._close(key, TrialResult(event.state, event.best_val_dsc), "trained")
         for planned in running.planned:
             self.progress.finished(planned, event.state, event.best_val_dsc, event.seconds)
+        for planned in unended:
+            self.progress.stopped(planned, 0)
 
     def _stopped(self, key: str, running: RunningTrial) -> None:
         self._give_back(key, running)
@@ -305,6 +290,8 @@ class Driver:
             return
         self._log.clear_but_log(key)
         facts = self._environment(running)
+        with suppress(DBAPIError):
+            self._heart.beat()  # what it has cost counts against the budget of its search
         self._patiently(lambda: self.store.fail(key, failure.reason, failure.traceback, facts))
         self._close(key, TrialResult("failed", None), "failed")
 
@@ -312,7 +299,17 @@ class Driver:
         self._log.flush(key)
         for planned in self._running.pop(key).planned:
             self._counts[count] += 1
-            self.source.report(planned, result)
+            self._report(planned, result)
+
+    def _report(self, planned: PlannedTrial, result: TrialResult) -> None:
+        self.source.report(planned, result)
+        self._searched |= planned.trial.purpose == "search"
+
+    def _count_again(self) -> None:
+        cells = self.source.cells
+        if cells != self._cells:
+            self._cells = cells
+            self.progress.cells(cells)
 
     # Stop
 
@@ -358,7 +355,7 @@ class Driver:
         lost = self._heart.lost() & self._running.keys()
         for key in lost:
             self.executor.abandon(key)
-            self._postponed += self._running.pop(key).planned
+            self._waiting.put_aside(self._running.pop(key).planned)
             self._again = deque(each for each in self._again if each != key)
         if lost:
             self.progress.note(f"silent for too long: another driver has taken over {len(lost)} trials")

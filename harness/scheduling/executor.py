@@ -68,6 +68,12 @@ class Executor(Protocol):
             alone: Whether it gets a GPU for itself, as soon as its neighbours there have ended.
         """
 
+    def answer(self, key: str, goes_on: bool) -> None:
+        """Let a judged job, which has told of an epoch, begin the next one, or end it as pruned.
+
+        Until then it waits; one that was asked to stop does so after the answer.
+        """
+
     def wait(self, seconds: float) -> list[Message]:
         """Return what has happened, waiting up to ``seconds`` for something."""
 

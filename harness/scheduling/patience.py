@@ -4,8 +4,6 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from sqlalchemy.exc import DBAPIError
-
 from harness.store.outage import outage
 
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.5, 10.0
@@ -27,8 +25,9 @@ def patiently(action: Callable[[], T], tell: Callable[[str], None]) -> tuple[T, 
     while True:
         try:
             result = action()
-        except DBAPIError as error:
-            found = outage(error)
+        except Exception as error:
+            cause = error.__cause__ or error  # Optuna wraps what the engine raises
+            found = outage(error) or outage(cause)
             if found is None:
                 raise
             if found != reason:

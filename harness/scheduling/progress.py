@@ -32,11 +32,14 @@ class Progress:
     def begin(self, cells: Mapping[Cell, int], workers: int) -> None:
         """The study has so many trials per cell, and so many can run at a time."""
 
+    def cells(self, cells: Mapping[Cell, int]) -> None:
+        """The study has so many trials per cell after all: a search has learned what its budget allows."""
+
     def workers(self, number: int) -> None:
         """So many trials can run at a time from now on: nodes came or went."""
 
     def reused(self, planned: PlannedTrial, state: str) -> None:
-        """The database already had the trial."""
+        """The database already had the trial, in this state."""
 
     def started(self, planned: PlannedTrial, resumed_at: int) -> None:
         """A worker trains it, from this epoch on."""
@@ -45,7 +48,7 @@ class Progress:
         """An epoch is over."""
 
     def finished(self, planned: PlannedTrial, state: str, best_val_dsc: float | None, seconds: float) -> None:
-        """Its result is in the database."""
+        """Its result is in the database, or how far it came: ``done``, ``diverged`` or ``pruned``."""
 
     def failed(self, planned: PlannedTrial, reason: str, will_retry: bool) -> None:
         """It ended without a result."""

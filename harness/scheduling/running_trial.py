@@ -54,6 +54,7 @@ class RunningTrial:
         curve: Of the present attempt; None until it has begun.
         heard: When its worker was last heard of.
         alone: Whether it has a GPU for itself.
+        judged: Whether its worker waits for an answer after every epoch.
     """
 
     planned: list[PlannedTrial]
@@ -62,6 +63,7 @@ class RunningTrial:
     curve: Curve | None = None
     heard: float = field(default_factory=time.monotonic)
     alone: bool = False
+    judged: bool = False
 
     @property
     def first(self) -> PlannedTrial:

@@ -189,6 +189,10 @@ class TimeLeft:
         self._left = dict(cells)
         self._workers = workers
 
+    def more(self, cell: Hashable, number: int) -> None:
+        """So many more trials of a cell are asked for, or fewer."""
+        self._left[cell] = self._left.get(cell, 0) + number
+
     def workers(self, number: int) -> None:
         """So many can run at a time from now on."""
         self._workers = number

@@ -1,7 +1,7 @@
 """A planned trial in the forms that a worker and the database want."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from harness.scheduling.running_trial import rows_of
@@ -43,8 +43,10 @@ class DriverOptions:
     stall_seconds: float = STALL_MINUTES * 60
 
 
-def job_of(planned: PlannedTrial, folders: Folders, options: DriverOptions) -> TrainingJob:
-    """Return what a worker is given."""
+def job_of(
+    planned: PlannedTrial, folders: Folders, options: DriverOptions, judged: bool = False
+) -> TrainingJob:
+    """Return what a worker is given; that of a judged trial waits for an answer after every epoch."""
     trial = planned.trial
     return TrainingJob(
         key=trial.key,
@@ -62,6 +64,7 @@ def job_of(planned: PlannedTrial, folders: Folders, options: DriverOptions) -> T
         threads=options.threads,
         storage=options.storage,
         keep_model=options.keep_models and trial.purpose == "study",
+        judged=judged,
     )
 
 
@@ -79,7 +82,7 @@ def outcome_of(event: Finished, folder: Path, environment: Mapping[str, str]) ->
     epochs, scores = rows_of(event.epochs)
     return Outcome(
         state=event.state,
-        collapsed=event.collapsed,
+        collapsed=None if event.state == "pruned" else event.collapsed,
         reason=event.reason,
         best_epoch=event.best_epoch,
         best_val_dsc=event.best_val_dsc,
@@ -92,6 +95,13 @@ def outcome_of(event: Finished, folder: Path, environment: Mapping[str, str]) ->
         reason_epoch=event.reason_epoch,
         numerics=event.numerics,
     )
+
+
+def as_pruned(event: Finished, planned: PlannedTrial) -> Finished:
+    """Return how far a trial came with the reason why it came no further."""
+    epochs = len(event.epochs)
+    reason = f"ended after epoch {epochs} of {planned.trial.protocol.epochs} by its search"
+    return replace(event, reason=reason, reason_epoch=epochs - 1)
 
 
 def _artifact(file: Path, kind: str) -> ArtifactRecord:

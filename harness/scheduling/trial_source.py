@@ -11,7 +11,7 @@ from harness.study.plan import PlannedTrial
 
 @dataclass(frozen=True)
 class TrialResult:
-    """What a source may learn of a finished trial: its state and validation DSC, never a test score."""
+    """What a source may learn of an ended trial: its state and validation DSC, never a test score."""
 
     state: str
     best_val_dsc: float | None
@@ -23,6 +23,22 @@ class TrialSource(Protocol):
     def take(self) -> PlannedTrial | None:
         """Return a trial that can run now, or None if there is none at the moment."""
 
+    def judges(self, planned: PlannedTrial) -> bool:
+        """Whether it wants a say after each epoch of this trial; to it, a pruned trial has then a result."""
+
+    def goes_on(self, planned: PlannedTrial, epoch: int, val_dsc: float) -> bool:
+        """Hear how a judged trial did in an epoch, and say whether it may train another one.
+
+        Asked for every epoch that is trained, also when the answer changes nothing: after the last epoch, and
+        where another place wants the trial to go on. After an interruption an epoch may be trained, and told,
+        again, with the same value.
+
+        Args:
+            planned: The trial.
+            epoch: From 0.
+            val_dsc: Validation DSC after it, 0..1.
+        """
+
     def report(self, planned: PlannedTrial, result: TrialResult) -> None:
         """Hear how a trial given out has ended."""
 
@@ -32,7 +48,7 @@ class TrialSource(Protocol):
 
     @property
     def cells(self) -> Mapping[Cell, int]:
-        """How many trials of every cell it will have given out in the end."""
+        """How many trials of every cell it will have given out in the end, as far as it knows now."""
 
     @property
     def expected(self) -> int:
@@ -50,6 +66,14 @@ class PlanSource:
     def take(self) -> PlannedTrial | None:
         """Return the next trial of the list."""
         return self._waiting.popleft() if self._waiting else None
+
+    def judges(self, planned: PlannedTrial) -> bool:
+        """A plan wants every trial trained to its end."""
+        return False
+
+    def goes_on(self, planned: PlannedTrial, epoch: int, val_dsc: float) -> bool:
+        """So it does."""
+        return True
 
     def report(self, planned: PlannedTrial, result: TrialResult) -> None:
         """A plan does not depend on results."""
@@ -70,15 +94,31 @@ class JoinedSources:
     def take(self) -> PlannedTrial | None:
         """Return a trial of the first source that has one."""
         for source in self._sources:
-            planned = source.take()
+            planned = self._take_from(source)
             if planned is not None:
-                self._origin[planned.label, planned.trial.key] = source
                 return planned
         return None
 
+    def _take_from(self, source: TrialSource) -> PlannedTrial | None:
+        planned = source.take()
+        if planned is not None:
+            self._origin[planned.label, planned.trial.key] = source
+        return planned
+
+    def judges(self, planned: PlannedTrial) -> bool:
+        """Whether the source that gave the trial does."""
+        return self._giver(planned).judges(planned)
+
+    def goes_on(self, planned: PlannedTrial, epoch: int, val_dsc: float) -> bool:
+        """Ask the source that gave the trial."""
+        return self._giver(planned).goes_on(planned, epoch, val_dsc)
+
     def report(self, planned: PlannedTrial, result: TrialResult) -> None:
         """Tell the source that gave the trial."""
-        self._origin[planned.label, planned.trial.key].report(planned, result)
+        self._giver(planned).report(planned, result)
+
+    def _giver(self, planned: PlannedTrial) -> TrialSource:
+        return self._origin[planned.label, planned.trial.key]
 
     @property
     def exhausted(self) -> bool:
@@ -97,3 +137,17 @@ class JoinedSources:
     def expected(self) -> int:
         """Sum over the sources."""
         return sum(source.expected for source in self._sources)
+
+
+class TakingTurns(JoinedSources):
+    """Several sources as one, of which each gives a trial in its turn, so that all come on alike."""
+
+    def take(self) -> PlannedTrial | None:
+        """Return a trial of the source that waited longest among those that have one."""
+        for source in tuple(self._sources):
+            planned = self._take_from(source)
+            if planned is not None:
+                rest = [each for each in self._sources if each is not source]
+                self._sources = [*rest, source]
+                return planned
+        return None

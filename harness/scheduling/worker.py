@@ -6,9 +6,10 @@ import logging
 from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
+from harness.scheduling.attempt import Attempt
 from harness.scheduling.executor import Happening, Said, Stopped
 from harness.scheduling.failures import failure_of
-from harness.training.job import Event, Finished
+from harness.training.job import EpochRecord, Event, Finished
 
 Train: TypeAlias = Callable[[Any], Iterator[Event | Said]]
 """Generator function that runs a job."""
@@ -18,7 +19,11 @@ MOST_CHARACTERS = 20_000
 
 
 def run_job(
-    job: Any, train: Train, stopping: Callable[[], bool], capture_output: bool = True
+    job: Any,
+    train: Train,
+    stopping: Callable[[], bool],
+    capture_output: bool = True,
+    goes_on: Callable[[], bool] | None = None,
 ) -> Iterator[Happening]:
     """Yield the events of a job; what it raises becomes a :class:`Failure`, the last that is yielded.
 
@@ -27,9 +32,12 @@ def run_job(
         train: Trains it.
         stopping: Asked after every event: whether the job shall stop there and leave a checkpoint.
         capture_output: Whether what it prints is taken away from this process's own output.
+        goes_on: Asked after every epoch, before ``stopping``; it may wait. If it says no, the job ends as
+            pruned. None: the job is not judged.
     """
     ears = _Ears(capture_output)
     events: Any = None
+    attempt = Attempt(job)
     try:
         with ears.open():
             events = train(job)
@@ -38,6 +46,12 @@ def run_job(
                 event = next(events)
             yield from ears.heard()
             yield event
+            attempt.hear(event)
+            if goes_on is not None and isinstance(event, EpochRecord) and not goes_on():
+                with ears.open():
+                    attempt.end(events)
+                yield attempt.pruned()
+                return
             if stopping() and not isinstance(event, Finished):
                 with ears.open():
                     events.close()

@@ -1,12 +1,15 @@
-"""Insert many rows at once."""
+"""Insert many rows at once, and ask for many in portions."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Dialect, Float, Table
 from sqlalchemy.types import TypeEngine
 
 from harness.store.backends import BACKENDS
+
+_Item = TypeVar("_Item")
 
 
 def insert_rows(connection: Connection, table: Any, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -35,6 +38,13 @@ def insert_columns(connection: Connection, table: Any, columns: Mapping[str, Seq
         process = _processor(found.c[name].type, connection.dialect)
         values.append(column if process is None else [process(value) for value in column])
     BACKENDS[connection.dialect.name].insert(connection, found, list(columns), zip(*values, strict=True))
+
+
+def in_chunks(items: Iterable[_Item], size: int) -> Iterator[list[_Item]]:
+    """Yield lists of at most ``size`` items."""
+    source = iter(items)
+    while chunk := list(islice(source, size)):
+        yield chunk
 
 
 def _processor(kind: TypeEngine[Any], dialect: Dialect) -> Callable[[Any], Any] | None:

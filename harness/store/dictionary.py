@@ -67,7 +67,7 @@ COLUMNS: Mapping[str, str] = MappingProxyType(
         "site": "Hospital or scanner; NULL if unknown.",
         "spacing": "Distance of voxels along each axis, in mm.",
         "started": "When the run began, in UTC.",
-        "state": "`waiting`, `running`, `done`, `diverged` or `failed`.",
+        "state": "`waiting`, `running`, `done`, `diverged`, `pruned` (ended by its search) or `failed`.",
         "study": "Name of the study.",
         "system": "Operating system.",
         "threads": "Processor threads of the training; NULL on a GPU.",
@@ -91,7 +91,7 @@ COLUMNS: Mapping[str, str] = MappingProxyType(
         "epoch_score.undefined": "Number of cases in which the metric is undefined.",
         "score.reason": "Why the value is undefined; NULL where it is not.",
         "split_case.part": "`train`, `validation` or `test`.",
-        "trial.reason": "Why the trial collapsed, diverged or failed.",
+        "trial.reason": "Why the trial collapsed, diverged, was pruned or failed.",
         "v_case_score.reason": "Why the value is undefined; NULL where it is not.",
         "v_leaderboard.checkpoint": "The checkpoint that the study shows.",
         "v_leaderboard.collapsed": "Number of the loss's trials that collapsed.",
@@ -104,7 +104,7 @@ COLUMNS: Mapping[str, str] = MappingProxyType(
         "v_leaderboard.undefined": "Number of undefined values behind the mean.",
         "v_trial.dataset": "Name of the dataset in the study, or its own if the trial is in no study.",
         "v_trial.loss": "What the study calls the loss, or its expression if the trial is in no study.",
-        "v_trial.reason": "Why the trial collapsed, diverged or failed.",
+        "v_trial.reason": "Why the trial collapsed, diverged, was pruned or failed.",
         "v_trial.study": "Name of the study; NULL if the trial is in none any more.",
     }
 )

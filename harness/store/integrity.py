@@ -39,6 +39,7 @@ def _half_trials(connection: Connection) -> Iterator[str]:
     trained = LossRow.family != EXTERNAL
     questions = {
         "is finished and has no learning curve": final & trained & ~_has(EpochRow),
+        "is pruned and has no learning curve": (TrialRow.state == "pruned") & ~_has(EpochRow),
         "is done and has no scores": (TrialRow.state == "done")
         & (TrialRow.purpose == "study")
         & ~_has(ScoreRow),

@@ -30,15 +30,16 @@ class ArtifactRecord:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Everything a finished trial leaves, written in one transaction.
+    """Everything a finished or pruned trial leaves, written in one transaction.
 
     ``epochs``, ``scores`` and ``epoch_scores`` are rows as mappings: the columns of ``epoch``, those
     of ``score`` with ``case`` and ``metric`` as names, and those of ``epoch_score`` with ``metric`` as a
-    name. ``reason_epoch`` is when ``reason`` came true, ``numerics`` what decides the bits besides the key.
+    name. ``collapsed`` is None of a pruned trial, which has no scores and no artifacts either.
+    ``reason_epoch`` is when ``reason`` came true, ``numerics`` what decides the bits besides the key.
     """
 
     state: str
-    collapsed: bool
+    collapsed: bool | None
     reason: str | None
     best_epoch: int | None
     best_val_dsc: float | None
@@ -79,6 +80,13 @@ def write_results(connection: Connection, trial_id: int, dataset_id: int, outcom
     _insert(connection, trial_id, ScoreRow, outcome.scores, ids)
     for artifact in outcome.artifacts:
         connection.execute(insert(ArtifactRow).values(trial_id=trial_id, **asdict(artifact)))
+
+
+def delete_curves(connection: Connection, trial_ids: Sequence[int]) -> None:
+    """Delete the learning curves of trials that begin anew."""
+    for trial_id in trial_ids:
+        for statement in _DELETE_SINCE:
+            connection.execute(statement, {"trial": trial_id, "since": 0})
 
 
 def write_epochs(

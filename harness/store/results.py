@@ -13,7 +13,7 @@ from harness.store import frames
 from harness.store.database import DATABASE_FILE, Database, file_url, open_database
 from harness.store.long_tables import small_frame
 from harness.store.query import run_query
-from harness.store.schema import FINAL_STATES
+from harness.store.schema import ENDED_STATES
 from harness.store.summaries import require_study, study_names, study_sizes
 from harness.store.views import VIEWS
 
@@ -54,7 +54,7 @@ class Results:
 
     def studies(self) -> pd.DataFrame:
         """Return one row per study: title, when it was last run, its current trials by state."""
-        columns = ["study", "title", "updated", "trials", *FINAL_STATES, "failed"]
+        columns = ["study", "title", "updated", "trials", *ENDED_STATES]
         return pd.DataFrame(study_sizes(self._database), columns=columns)
 
     def scores(

@@ -21,10 +21,12 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from harness.store.column_types import UtcDateTime, is_finite
 
-TRIAL_STATES = ("waiting", "running", "done", "diverged", "failed")
-"""``diverged`` is a result; ``failed`` is a mistake in code or machine and can be tried again."""
+TRIAL_STATES = ("waiting", "running", "done", "diverged", "pruned", "failed")
+"""``diverged`` is a result; ``pruned`` was ended by its search, which wants no more of it; ``failed`` is a
+mistake in code or machine and can be tried again."""
 
 FINAL_STATES = ("done", "diverged")
+ENDED_STATES = (*FINAL_STATES, "pruned", "failed")
 
 PURPOSES = ("study", "search")
 PARTS = ("validation", "test")

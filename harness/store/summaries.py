@@ -8,6 +8,7 @@ from sqlalchemy import case, func, select
 from harness.errors import InputError, nearest
 from harness.store.database import Database
 from harness.store.schema import (
+    ENDED_STATES,
     FINAL_STATES,
     Base,
     StudyRow,
@@ -75,7 +76,7 @@ def failures(database: Database, study: str | None = None) -> list[dict[str, Any
         )
         .join(StudyTrialRow, StudyTrialRow.study_id == StudyRow.id)
         .join(TrialRow, TrialRow.id == StudyTrialRow.trial_id)
-        .where(StudyTrialRow.current, TrialRow.reason.is_not(None))
+        .where(StudyTrialRow.current, TrialRow.reason.is_not(None), TrialRow.state != "pruned")
         .order_by(StudyRow.name, StudyTrialRow.dataset, StudyTrialRow.label, TrialRow.seed, TrialRow.fold)
     )
     if study is not None:
@@ -116,7 +117,7 @@ def stale_reasons(
             StudyTrialRow.label == label,
             StudyTrialRow.dataset == dataset,
             TrialRow.purpose == "study",
-            TrialRow.state.in_(("done", "diverged")),
+            TrialRow.state.in_(FINAL_STATES),
         )
     )
     with database.read() as connection:
@@ -144,7 +145,7 @@ def study_sizes(database: Database) -> list[dict[str, Any]]:
     """Return one row per study: title, when it was last run, its current trials, in all and by state."""
     by_state = [
         func.coalesce(func.sum(case((TrialRow.state == state, 1), else_=0)), 0).label(state)
-        for state in (*FINAL_STATES, "failed")
+        for state in ENDED_STATES
     ]
     question = (
         select(

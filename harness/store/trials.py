@@ -1,10 +1,11 @@
 """Move trials through their states: the driver is the only writer of its results.
 
-A trial is ``waiting``, then ``running`` under a lease, then ``done`` or ``diverged`` (results) or
-``failed``. A lease belongs to a driver and expires; so a dead driver's trials return by themselves.
+A trial is ``waiting``, then ``running`` under a lease, then ``done`` or ``diverged`` (results), ``pruned``
+(ended by its search) or ``failed``. A lease belongs to a driver and expires; so a dead driver's trials return
+by themselves.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, and_, bindparam, select, update
 
 from harness.store.database import Database
-from harness.store.outcome import Outcome, write_epochs, write_results
+from harness.store.outcome import Outcome, delete_curves, write_epochs, write_results
 from harness.store.ownership import lease_is_over
 from harness.store.privacy import document_without_paths, shareable
 from harness.store.registration import put_in_study, trial_ids
@@ -29,6 +30,9 @@ from harness.store.schema import (
 )
 
 LEASE_SECONDS = 60
+
+RETRIED = frozenset({"pruned"})
+"""Ended states whose trials are taken again unless the caller says otherwise: a plan wants results."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,7 @@ class Claim:
     Attributes:
         taken: Whether this driver has its lease now.
         state: What the trial was in before; ``running`` if another driver holds it.
-        best_val_dsc: Of a finished one.
+        best_val_dsc: Of a finished or a pruned one.
     """
 
     taken: bool
@@ -89,7 +93,7 @@ class Beat:
 
 
 # Built once: to build and to look up a statement takes longer than SQLite does to run it.
-_OF_KEY = select(TrialRow.id, TrialRow.dataset_id, TrialRow.state).where(
+_OF_KEY = select(TrialRow.id, TrialRow.dataset_id, TrialRow.state, TrialRow.lease_owner).where(
     TrialRow.key == bindparam("trial_key")
 )
 _ENVIRONMENT = select(EnvironmentRow.id).where(EnvironmentRow.digest == bindparam("digest"))
@@ -116,6 +120,10 @@ _TAKE = (
         finished=None,
         environment_id=None,
         run_id=None,
+        numerics=None,
+        best_epoch=None,
+        best_val_dsc=None,
+        seconds=None,
     )
 )
 _FINISH = (
@@ -196,12 +204,13 @@ class TrialStore:
             rows = connection.execute(question).all()
         return {(row.key, row.label): Claim(False, row.state, row.best_val_dsc) for row in rows}
 
-    def claim(self, keys: Sequence[str], retry_failed: bool = False) -> dict[str, Claim]:
+    def claim(self, keys: Sequence[str], retry: Collection[str] = RETRIED) -> dict[str, Claim]:
         """Take the leases of registered trials that nobody holds and that have no result, in one transaction.
 
         Args:
             keys: Of the trials.
-            retry_failed: Whether failed trials are taken, too.
+            retry: Which of ``pruned`` and ``failed`` trials are taken, too; the curve of a pruned one is
+                deleted, for it begins anew.
 
         Returns:
             What became of each, by key.
@@ -213,12 +222,13 @@ class TrialStore:
                 row.id
                 for row in rows
                 if row.state == "waiting"
-                or (row.state == "failed" and retry_failed)
+                or (row.state in {"pruned", "failed"} and row.state in retry)
                 or (row.state == "running" and lease_is_over(row.lease_owner, row.lease_expires, now))
             }
             if free:
                 until = now + timedelta(seconds=LEASE_SECONDS)
                 connection.execute(_TAKE, {"ids": list(free), "owner": self.owner, "until": until})
+            delete_curves(connection, [row.id for row in rows if row.id in free and row.state == "pruned"])
             return {row.key: Claim(row.id in free, row.state, row.best_val_dsc) for row in rows}
 
     def again(self, key: str) -> None:
@@ -288,10 +298,14 @@ class TrialStore:
             )
 
     def finish(self, key: str, outcome: Outcome) -> bool:
-        """Write a result whole; return False if another driver has already written it."""
+        """Write a result, or how far a pruned trial came, whole.
+
+        Returns:
+            False if another driver has already written a result, or has taken over what is pruned here.
+        """
         with self.database.write() as connection:
             row = connection.execute(_OF_KEY, {"trial_key": key}).one()
-            if row.state in FINAL_STATES:
+            if row.state in FINAL_STATES or (outcome.state == "pruned" and row.lease_owner != self.owner):
                 return False
             write_results(connection, row.id, row.dataset_id, outcome)
             connection.execute(

@@ -7,8 +7,9 @@ from pathlib import Path
 from harness.data.splits import Split, folds
 from harness.errors import InputError
 from harness.losses import LossSpec, unfinished
-from harness.study.spec import LossEntry, Study
+from harness.study.spec import INNER_SEED, Study
 from harness.study.trial import Trial
+from harness.study.tuned_loss import tuned_entries
 from harness.training.protocol import PlateauSchedule
 
 
@@ -34,6 +35,16 @@ class PlannedTrial:
     dataset: str
     label: str
     trial: Trial
+
+
+def tunes(study: Study) -> bool:
+    """Whether a study tunes anything."""
+    return bool(tuned_entries(study.losses, study.tuning))
+
+
+def inner_seeds(study: Study) -> range:
+    """Return the seed indices of every configuration; none if the study tunes nothing."""
+    return range(INNER_SEED, INNER_SEED + (study.tuning.inner_seeds if tunes(study) else 0))
 
 
 def chosen_folds(study: Study, split: Split) -> tuple[int, ...]:
@@ -68,8 +79,13 @@ def plan_trial(
     seed: int,
     fold: int,
     purpose: str = "study",
+    learning_rate: float | None = None,
 ) -> PlannedTrial:
-    """Return the trial of one place in the study."""
+    """Return the trial of one place in the study; a learning rate replaces the protocol's."""
+    protocol = study.protocol
+    if learning_rate is not None:
+        optimizer = protocol.optimizer.model_copy(update={"lr": learning_rate})
+        protocol = protocol.model_copy(update={"optimizer": optimizer})
     trial = Trial.model_validate(
         {
             "fingerprint": dataset.fingerprint,
@@ -77,7 +93,7 @@ def plan_trial(
             "fold": fold,
             "loss": loss.canonical(),
             "model": study.model,
-            "protocol": study.protocol,
+            "protocol": protocol,
             "seed": seed,
             "purpose": purpose,
         }
@@ -86,10 +102,18 @@ def plan_trial(
 
 
 def cell_trials(
-    study: Study, dataset: StudyDataset, entry: LossEntry, loss: LossSpec, fold: int
+    study: Study,
+    dataset: StudyDataset,
+    label: str,
+    loss: LossSpec,
+    fold: int,
+    learning_rate: float | None = None,
 ) -> list[PlannedTrial]:
     """Return the trials of one loss on one fold, one per seed that is trained."""
-    return [plan_trial(study, dataset, entry.label, loss, seed, fold) for seed in study.chosen_seeds]
+    return [
+        plan_trial(study, dataset, label, loss, seed, fold, learning_rate=learning_rate)
+        for seed in study.chosen_seeds
+    ]
 
 
 def fixed_trials(study: Study, datasets: list[StudyDataset]) -> list[PlannedTrial]:
@@ -97,7 +121,7 @@ def fixed_trials(study: Study, datasets: list[StudyDataset]) -> list[PlannedTria
 
     Seed by seed: a study that is stopped has compared all losses with the seeds it got through.
     """
-    losses = {entry.label: entry.spec() for entry in study.losses if not entry.tuned}
+    losses = {entry.label: entry.spec() for entry in study.losses if entry.is_known}
     return [
         plan_trial(study, dataset, label, loss, seed, fold)
         for seed in study.chosen_seeds
@@ -121,7 +145,7 @@ def schedule_warnings(study: Study) -> Iterator[str]:
             f"is longer than the training of {protocol.epochs} epochs"
         )
     for entry in study.losses:
-        spec = None if entry.tuned else entry.spec()
+        spec = entry.spec() if entry.is_known else None
         reason = unfinished(spec.alpha, protocol.epochs) if spec and spec.alpha else None
         if reason:
             yield f"loss {entry.label!r}: {reason}"

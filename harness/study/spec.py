@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, Union
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     Discriminator,
@@ -14,8 +14,6 @@ from pydantic import (
     PositiveInt,
     Tag,
     ValidationError,
-    create_model,
-    field_validator,
     model_validator,
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
@@ -23,14 +21,17 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from harness.data.description import DatasetDescription, NormalisationOrList, Resampling, describe
 from harness.data.splits import SplitOrName
 from harness.errors import InputError, nearest
-from harness.losses import ALPHA_SCHEDULES, LossSpec, Schedule, parse_loss
 from harness.models import build_model, find_model
 from harness.strict_yaml import StrictModel, override, read, validate
+from harness.study.loss_entry import Index, LossEntry
+from harness.study.tuned_loss import tuned_entries, tuned_label, tuned_losses
+from harness.study.tuning_spec import CmaEs, Tuning
+from harness.study.wrong_space import WrongSpace
 from harness.training.protocol import Protocol
 from studies import shipped_studies
 
-TUNE = "tune"
-"""Value of ``alpha`` that asks for a tuned schedule."""
+INNER_SEED = 1_000_000
+"""Seed index of the first training of every configuration: tuning and study never share a seed."""
 
 
 class SimulateOptions(StrictModel):
@@ -138,80 +139,6 @@ class ModelEntry(StrictModel):
         return {"name": self.name, **_defaults_of_model(self.name), **self.options}
 
 
-# Each schedule with one key more: which loss of a longer sum alpha moves.
-_SCHEDULE_ENTRIES = tuple(
-    create_model(f"{schedule.__name__}Entry", __base__=schedule, on=(str | None, None))
-    for schedule in ALPHA_SCHEDULES.values()
-)
-AlphaEntry = Annotated[Union[_SCHEDULE_ENTRIES], Discriminator("schedule")]  # type: ignore[valid-type]  # noqa: UP007
-AlphaOrTune = Annotated[
-    Annotated[Literal["tune"], Tag("word")] | Annotated[AlphaEntry, Tag("a schedule")],
-    Discriminator(lambda value: "word" if isinstance(value, str) else "a schedule"),
-]
-
-
-class LossEntry(StrictModel):
-    """One row of the comparison.
-
-    Attributes:
-        loss: Name, expression such as ``gdl + boundary``, or name with parameters.
-        label: Name in tables; made from the loss if absent.
-        alpha: Schedule of a compound's weight, or ``tune``.
-    """
-
-    loss: str | dict[str, Any] | tuple[str | dict[str, Any], ...]
-    label: str = ""
-    alpha: AlphaOrTune | None = None
-
-    @field_validator("loss")
-    @classmethod
-    def _known_loss(cls, value: Any) -> Any:
-        try:
-            parse_loss(value)
-        except InputError as error:
-            raise ValueError(str(error)) from None
-        return value
-
-    @model_validator(mode="after")
-    def _parsable(self) -> "LossEntry":
-        try:
-            spec = parse_loss(self.loss, {"schedule": "constant"} if self.tuned else self._schedule())
-        except InputError as error:
-            raise ValueError(str(error)) from None
-        if not self.label:
-            object.__setattr__(self, "label", spec.expression + (" (tuned)" if self.tuned else ""))
-        return self
-
-    @property
-    def tuned(self) -> bool:
-        """Whether the alpha schedule is to be found by tuning."""
-        return self.alpha == TUNE
-
-    def spec(self) -> LossSpec:
-        """Return the canonical loss of an entry whose alpha is fixed."""
-        return parse_loss(self.loss, self._schedule())
-
-    def too_long_for(self, epochs: int) -> str | None:
-        """Return why the schedule does not fit into a training, or None."""
-        schedule: Schedule | None = self.alpha if isinstance(self.alpha, Schedule) else None
-        try:
-            if schedule is not None:
-                schedule.check(epochs)
-        except ValueError as error:
-            return str(error)
-        return None
-
-    def _schedule(self) -> dict[str, Any] | None:
-        return self.alpha.model_dump(exclude_none=True) if isinstance(self.alpha, Schedule) else None
-
-
-class Tuning(StrictModel):
-    """Budget of every tuned loss: the same number of configurations, all of them run to the end."""
-
-    configurations: PositiveInt = 20
-
-
-Index = Annotated[int, Field(ge=0)]
 Indices = Annotated[tuple[Index, ...], Field(min_length=1)]
 
 
@@ -237,7 +164,7 @@ class Study(StrictModel):
     title: str = ""
     datasets: tuple[DatasetName, ...] = Field(min_length=1)
     losses: tuple[LossEntry, ...] = Field(min_length=1)
-    seeds: PositiveInt = 5
+    seeds: Annotated[PositiveInt, Field(le=INNER_SEED)] = 5
     only: Only = Only()
     evaluation: Literal["test", "validation"] = "test"
     protocol: Protocol = Protocol()
@@ -261,21 +188,55 @@ class Study(StrictModel):
         last = self.chosen_seeds[-1]
         if last >= self.seeds:
             told = f"the study has {self.seeds} seeds, counted from 0; leave the others out, or raise 'seeds'"
-            error = PydanticCustomError("seeds", "{told}", {"told": told})
-            raise ValidationError.from_exception_data(
-                type(self).__name__, [{"type": error, "loc": ("only", "seeds"), "input": last}]
-            )
+            raise _error(self, ("only", "seeds"), told, last)
         return self
 
     @model_validator(mode="after")
     def _unique(self) -> "Study":
-        for kind, names in (
-            ("loss label", [entry.label for entry in self.losses]),
-            ("dataset", [entry.dataset for entry in self.dataset_entries]),
+        labels = [entry.label for entry in self.losses]
+        datasets = [entry.dataset for entry in self.dataset_entries]
+        for kind, key, names, inner in (
+            ("loss label", "losses", labels, ("label",)),
+            ("dataset", "datasets", datasets, ("dataset",)),
         ):
-            twice = sorted({name for name in names if names.count(name) > 1})
-            if twice:
-                raise ValueError(f"{kind} {twice[0]!r} stands twice; give each its own")
+            for index, name in enumerate(names):
+                if name in names[:index]:
+                    told = f"{kind} {name!r} stands twice; give each its own"
+                    raise _error(self, (key, index, *inner), told, name)
+        tuned = [entry for entry in tuned_entries(self.losses, self.tuning) if not entry.tuned]
+        arms = {tuned_label(entry): entry.label for entry in tuned}
+        for index, label in enumerate(labels):
+            if label in arms:
+                told = (
+                    f"loss label {label!r} stands twice: the tuned arm of {arms[label]!r} has it, too; "
+                    "give another one"
+                )
+                raise _error(self, ("losses", index, "label"), told, label)
+        return self
+
+    @model_validator(mode="after")
+    def _tunable(self) -> "Study":
+        labels = [entry.label for entry in self.losses]
+        for label in () if isinstance(self.tuning.losses, str) else self.tuning.losses:
+            if label not in labels:
+                hint = nearest(label, labels) or f"; it has {', '.join(labels)}"
+                raise _error(self, ("tuning", "losses"), f"the study has no loss {label!r}{hint}", label)
+        try:
+            tuned = tuned_losses(self)
+        except WrongSpace as error:
+            raise _error(self, ("tuning", *error.place), str(error)) from None
+        names = {term.name for each in tuned for term in each.entry.like().terms}
+        for name in self.tuning.spaces.keys() - names:
+            hint = nearest(name, names) or f"; they have {', '.join(sorted(names)) or 'none'}"
+            raise _error(self, ("tuning", "spaces", name), f"no tuned loss has a part {name!r}{hint}")
+        if isinstance(self.tuning.sampler, CmaEs):
+            for each in tuned:
+                if each.space.choices:
+                    told = (
+                        f"cmaes needs numbers that are always drawn, and the space of {each.label!r} has "
+                        f"choices ({', '.join(each.space.choices)}); take tpe, or fix them"
+                    )
+                    raise _error(self, ("tuning", "sampler"), told)
         return self
 
     @model_validator(mode="after")
@@ -289,6 +250,14 @@ class Study(StrictModel):
         if problems:
             raise ValidationError.from_exception_data(type(self).__name__, problems)
         return self
+
+
+def _error(study: Study, place: tuple[str | int, ...], told: str, given: Any = None) -> ValidationError:
+    """Return an error of a study at the place of its file where it comes from."""
+    error = PydanticCustomError("study", "{told}", {"told": told})
+    return ValidationError.from_exception_data(
+        type(study).__name__, [{"type": error, "loc": place, "input": given}]
+    )
 
 
 def load_study(name_or_path: str, overrides: tuple[str, ...] = ()) -> tuple[Study, Path]:

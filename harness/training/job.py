@@ -42,6 +42,7 @@ class TrainingJob:
         storage: Where the slices lie; moves no bit.
         keep_model: Whether the reported weights are kept for ``lossbench predict``.
         checkpoint_seconds: Least time between two checkpoints.
+        judged: Whether its driver says after every epoch if it goes on; its worker waits for that.
     """
 
     key: str
@@ -60,6 +61,7 @@ class TrainingJob:
     storage: Storage = "auto"
     keep_model: bool = False
     checkpoint_seconds: float = 30.0
+    judged: bool = False
 
 
 @dataclass(frozen=True)
@@ -153,7 +155,8 @@ class Finished:
     """The outcome of a trial.
 
     Attributes:
-        state: ``done``, or ``diverged`` if the loss or a weight stopped being finite.
+        state: ``done``, ``diverged`` if the loss or a weight stopped being finite, or ``pruned`` if its
+            driver ended a judged job early: without scores, artifacts and collapse.
         reason: Why it diverged or collapsed, else None.
         reason_epoch: When: the epoch that diverged, or that of the collapsed checkpoint.
         collapsed: Whether the model at the reported checkpoint is no use (validation DSC below
@@ -168,7 +171,7 @@ class Finished:
         seconds: Wall time of the epochs, those of earlier attempts included, and of set-up and scoring.
     """
 
-    state: Literal["done", "diverged"]
+    state: Literal["done", "diverged", "pruned"]
     reason: str | None
     reason_epoch: int | None
     collapsed: bool

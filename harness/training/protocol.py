@@ -1,17 +1,25 @@
 """The training protocol of a study, and nothing that depends on the loss."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Discriminator, Field, NonNegativeFloat, PositiveFloat, PositiveInt, Tag
 
 from harness.data.augment import Augmentations, FlipHorizontal
+from harness.losses.search_space import Real
 from harness.strict_yaml import StrictModel
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Adam(StrictModel):
-    """Adam (Kingma and Ba, ICLR 2015); ``weight_decay`` is added to the gradient."""
+    """Adam (Kingma and Ba, ICLR 2015); ``weight_decay`` is added to the gradient.
+
+    Attributes:
+        lr_space: What a study that tunes draws the learning rate from, for every loss alike; so in each
+            optimiser.
+    """
+
+    lr_space: ClassVar[Real] = Real(1e-4, 1e-2, log=True)
 
     name: Literal["adam"] = "adam"
     lr: PositiveFloat = 1e-3
@@ -22,6 +30,8 @@ class Adam(StrictModel):
 class AdamW(StrictModel):
     """Adam whose weight decay is decoupled from the gradient (Loshchilov and Hutter, ICLR 2019)."""
 
+    lr_space: ClassVar[Real] = Real(1e-4, 1e-2, log=True)
+
     name: Literal["adamw"]
     lr: PositiveFloat = 1e-3
     betas: tuple[Fraction, Fraction] = (0.9, 0.999)
@@ -30,6 +40,8 @@ class AdamW(StrictModel):
 
 class Sgd(StrictModel):
     """Stochastic gradient descent with momentum; the defaults are those of nnU-Net."""
+
+    lr_space: ClassVar[Real] = Real(1e-3, 1e-1, log=True)
 
     name: Literal["sgd"]
     lr: PositiveFloat = 1e-2

@@ -1,12 +1,10 @@
 """Forget the searches of a study."""
 
 import optuna
-from sqlalchemy import inspect
 
 from harness.store.database import Database
-from harness.tuning.search import OPTUNA_SCHEMA, open_storage, search_prefix
-
-_OPTUNAS_TABLE = "studies"
+from harness.tuning.names import search_prefix
+from harness.tuning.storage import has_storage, open_storage
 
 
 def delete_searches(database: Database, study: str) -> int:
@@ -14,9 +12,7 @@ def delete_searches(database: Database, study: str) -> int:
 
     Nothing is written where the database has no searches.
     """
-    inspector = inspect(database.engine)
-    schemas = (None, *(name for name in inspector.get_schema_names() if name == OPTUNA_SCHEMA))
-    if not any(inspector.has_table(_OPTUNAS_TABLE, schema) for schema in schemas):
+    if not has_storage(database):
         return 0
     storage = open_storage(database)
     names = [

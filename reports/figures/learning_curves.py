@@ -67,7 +67,9 @@ def draw_band(axis: "Axes", curve: pd.DataFrame, style: LossStyle, label: str) -
     axis.fill_between(
         over_seeds.index, over_seeds["min"], over_seeds["max"], color=style.colour, alpha=0.18, lw=0
     )
-    axis.plot(over_seeds.index, over_seeds["median"], color=style.shade, ls=style.line, label=label)
+    axis.plot(
+        over_seeds.index, over_seeds["median"], color=style.shade, ls=style.line, lw=style.width, label=label
+    )
     # A seed that stopped early ends in a cross.
     ends = curve.groupby("seed")["epoch"].max()
     for seed, end in ends[ends < ends.max()].items():
@@ -119,8 +121,14 @@ def _caption(results: StudyResults) -> str:
     folds = "; a seed's curve is the mean over its folds" if max(results.folds.values()) > 1 else ""
     return (
         f"Validation DSC after every epoch, {spread}{folds}. Panels are families of losses, colours too; "
-        "line styles tell members apart. A cross ends the curve of a run that stopped early. Training losses "
-        "have different units and are drawn in a figure of their own."
+        f"line styles tell members apart{_arms(results)}. A cross ends the curve of a run that stopped "
+        "early. Training losses have different units and are drawn in a figure of their own."
+    )
+
+
+def _arms(results: StudyResults) -> str:
+    return (
+        ", a thick line is the tuned arm of a loss" if any(loss.tuned_from for loss in results.losses) else ""
     )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from harness.registry import Registry
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.figure import Figure
 
     from reports.results import StudyResults
@@ -23,6 +24,7 @@ class Drawing:
         alt: The content in words, for readers who do not see it.
         figure: The figure at its printed size.
         image: Whether it is mostly pixels, and goes into the page as an image instead of drawing.
+        data: The numbers that are drawn, written beside the figure as CSV; None where tables have them.
     """
 
     name: str
@@ -31,6 +33,7 @@ class Drawing:
     alt: str
     figure: "Figure"
     image: bool = False
+    data: "pd.DataFrame | None" = None
 
 
 class NothingToDraw(Exception):

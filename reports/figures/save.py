@@ -27,6 +27,7 @@ class SavedFigure:
         png: Pixel file.
         svg: For the page, inline; empty if the figure is an image.
         jpeg: For the page, smaller than the PNG; empty if the figure is a drawing.
+        csv: Its numbers; None where tables have them.
     """
 
     drawing: Drawing
@@ -34,6 +35,7 @@ class SavedFigure:
     png: Path
     svg: str
     jpeg: bytes
+    csv: Path | None = None
 
 
 def save_figures(results: StudyResults, folder: Path) -> tuple[list[SavedFigure], list[str]]:
@@ -56,7 +58,7 @@ def save_figures(results: StudyResults, folder: Path) -> tuple[list[SavedFigure]
 
 
 def save(drawing: Drawing, folder: Path) -> SavedFigure:
-    """Write a drawing as PDF and PNG, without dates."""
+    """Write a drawing as PDF and PNG, without dates, and its numbers."""
     pdf, png, svg = (folder / f"{drawing.name}.{suffix}" for suffix in ("pdf", "png", "svg"))
     with drawing_style():
         _freeze_layout(drawing.figure)
@@ -68,7 +70,17 @@ def save(drawing: Drawing, folder: Path) -> SavedFigure:
         else:
             _write(drawing, svg)
             text = _inline(svg.read_text(encoding="utf-8"), drawing)
-    return SavedFigure(drawing, pdf, png, text, picture.getvalue())
+    csv = _write_data(drawing, folder)
+    return SavedFigure(drawing, pdf, png, text, picture.getvalue(), csv)
+
+
+def _write_data(drawing: Drawing, folder: Path) -> Path | None:
+    if drawing.data is None:
+        return None
+    path = folder / f"{drawing.name}.csv"
+    text = drawing.data.to_csv(index=False, float_format="%.8g", lineterminator="\n")
+    path.write_text(text, encoding="utf-8", newline="\n")
+    return path
 
 
 def save_as(drawing: Drawing, path: Path) -> None:

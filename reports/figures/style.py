@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,14 +36,22 @@ MEMBERS_PER_PANEL = len(_LINES)
 STYLE_FILE = Path(__file__).with_name("lossbench.mplstyle")
 
 
+LINE, TUNED_LINE = 1.1, 2.0
+"""Points: width of the lines of default and tuned arms."""
+
+
 @dataclass(frozen=True)
 class LossStyle:
-    """How one loss is drawn everywhere: the colour is its family's, shade, line and marker its own."""
+    """How one loss is drawn everywhere: the colour is its family's, shade, line and marker its own.
+
+    The tuned arm of a loss is drawn as its default arm is, with a line of more ``width``.
+    """
 
     colour: str
     shade: str
     line: Any
     marker: str
+    width: float = LINE
 
 
 @contextmanager
@@ -65,13 +73,18 @@ def styles(losses: Sequence[ListedLoss]) -> dict[str, LossStyle]:
     """Return the style of every loss by label."""
     found: dict[str, LossStyle] = {}
     for family in dict.fromkeys(loss.family for loss in losses):
-        members = [loss for loss in losses if loss.family == family]
+        known = {loss.label for loss in losses if loss.family == family}
+        # The two arms of a loss are one member.
+        members = [loss for loss in losses if loss.family == family and loss.tuned_from not in known]
         colour = FAMILY_COLOURS.get(family, OTHER_COLOUR)
         for place, loss in enumerate(members):
             shade = _mixed(colour, "#000000", 0.45 * (place % 6) / max(1, min(5, len(members) - 1)))
             found[loss.label] = LossStyle(
                 colour, shade, _LINES[place % len(_LINES)], _MARKERS[place % len(_MARKERS)]
             )
+    for loss in losses:
+        if loss.tuned_from is not None and loss.tuned_from in found and loss.label not in found:
+            found[loss.label] = replace(found[loss.tuned_from], width=TUNED_LINE)
     return found
 
 

@@ -11,6 +11,7 @@ from ruamel.yaml import YAML
 from harness.store.privacy import document_without_paths, without_paths
 from harness.store.schema import FINAL_STATES
 from reports.results import StudyResults
+from reports.tuning.schedules import schedule_words
 
 
 @dataclass(frozen=True)
@@ -127,18 +128,7 @@ def alpha_schedules(results: StudyResults) -> Listing:
 def _schedule(canonical: object) -> str:
     loss = canonical.get("loss", {}) if isinstance(canonical, Mapping) else {}
     alpha = loss.get("alpha") if isinstance(loss, Mapping) else None
-    return _in_words(alpha) if isinstance(alpha, Mapping) else "set by the loss itself"
-
-
-def _in_words(schedule: Mapping[str, object]) -> str:
-    """Return a schedule as its name and the options that are set, that of a warm start in brackets."""
-    options = []
-    for key, value in schedule.items():
-        if key == "schedule" or value is None or value is False:
-            continue
-        shown = f"({_in_words(value)})" if isinstance(value, Mapping) else value
-        options.append(f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {shown}")
-    return f"{schedule.get('schedule')}: {', '.join(options)}" if options else str(schedule.get("schedule"))
+    return schedule_words(alpha) if isinstance(alpha, Mapping) else "set by the loss itself"
 
 
 def environments(results: StudyResults) -> tuple[Listing, str]:

@@ -13,7 +13,9 @@ from reports.figures.style import FAMILY_COLOURS, OTHER_COLOUR
 from reports.methods import methods
 from reports.page import content
 from reports.results import StudyResults
-from reports.tables import Table
+from reports.tables import Table, WordTable
+from reports.tuning.loss_search import loss_searches
+from reports.tuning.words import budget_notes
 
 _HERE = Path(__file__).parent
 _TYPES = {
@@ -25,6 +27,10 @@ _TYPES = {
 }
 _LARGEST_EMBEDDED = 1_000_000
 """Bytes: larger downloads are linked beside the page."""
+_TUNING = "tuning_"
+"""How the names of figures begin that stand in the section about tuning."""
+_LONG = 30
+"""Rows from which a table of words is folded."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +47,19 @@ class _ShownTable:
 
 
 @dataclass(frozen=True)
+class _ShownWords:
+    table: WordTable
+    downloads: list[_Download]
+
+    @property
+    def folded(self) -> bool:
+        """Whether it is so long that it opens on request only."""
+        return len(self.table.rows) > _LONG
+
+
+@dataclass(frozen=True)
 class _ShownFigure:
+    number: int
     name: str
     title: str
     caption: str
@@ -50,12 +68,18 @@ class _ShownFigure:
     image: str
     downloads: list[_Download]
 
+    @property
+    def of_tuning(self) -> bool:
+        """Whether it stands in the section about tuning."""
+        return self.name.startswith(_TUNING)
+
 
 def render_page(
     results: StudyResults,
     tables: list[tuple[Table, dict[str, Path]]],
     figures: list[SavedFigure],
     skipped: list[str],
+    tuning: list[tuple[WordTable, dict[str, Path]]],
 ) -> str:
     """Return the page as text."""
     environment = Environment(
@@ -67,11 +91,18 @@ def render_page(
     )
     environments, mixed = content.environments(results)
     shown = [_ShownTable(table, [_download(path) for path in paths.values()]) for table, paths in tables]
+    apart = sorted(figures, key=lambda saved: saved.drawing.name.startswith(_TUNING))
+    numbered = [_figure(saved, number) for number, saved in enumerate(apart, 1)]
     page = environment.get_template("report.html.jinja").render(
         results=results,
         banners=content.banners(results),
         tables=shown,
-        figures=[_figure(saved) for saved in figures],
+        figures=[figure for figure in numbered if not figure.of_tuning],
+        tuning_figures=[figure for figure in numbered if figure.of_tuning],
+        tuning_tables=[
+            _ShownWords(table, [_download(path) for path in paths.values()]) for table, paths in tuning
+        ],
+        tuning_notes=budget_notes(loss_searches(results)) if results.searches else [],
         skipped=skipped,
         failures=content.failures(results),
         datasets=content.datasets(results),
@@ -88,16 +119,18 @@ def render_page(
     return printable(page)
 
 
-def _figure(saved: SavedFigure) -> _ShownFigure:
+def _figure(saved: SavedFigure, number: int) -> _ShownFigure:
     drawing = saved.drawing
+    data = [] if saved.csv is None else [_download(saved.csv)]
     return _ShownFigure(
+        number=number,
         name=drawing.name,
         title=drawing.title,
         caption=drawing.caption,
         alt=drawing.alt,
         svg=Markup(saved.svg),
         image=_data_address(saved.jpeg, "image/jpeg") if saved.jpeg else "",
-        downloads=[_download(saved.pdf), _download(saved.png, embed=bool(saved.svg))],
+        downloads=[_download(saved.pdf), _download(saved.png, embed=bool(saved.svg)), *data],
     )
 
 

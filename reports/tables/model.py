@@ -83,3 +83,24 @@ class Table:
         for row in self.rows:
             found.setdefault(row.family, []).append(row)
         return list(found.items())
+
+
+@dataclass(frozen=True)
+class WordTable:
+    """A table whose cells are words, or numbers in words.
+
+    Attributes:
+        name: File name without suffix.
+        caption: One sentence.
+        columns: Titles.
+        rows: As many cells each as there are columns.
+        notes: Sentences below the table.
+        data: The same content for CSV, numbers in full precision.
+    """
+
+    name: str
+    caption: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    notes: tuple[str, ...]
+    data: pd.DataFrame

@@ -54,7 +54,7 @@ def _class_table(results: StudyResults, dataset: str, number: int) -> Table:
     ]
     return _table(
         results,
-        name=f"s{number}_{_file_name(dataset)}_classes",
+        name=f"s{number}_{file_name(dataset)}_classes",
         caption=f"{_subject(results)} by class on {_part_words(results)} of {dataset}.",
         data=pd.concat(frames, ignore_index=True),
         group_title=lambda row: str(row["class_name"]),
@@ -161,5 +161,6 @@ def _part_words(results: StudyResults) -> str:
     return "the test patients" if results.part == "test" else "the VALIDATION patients"
 
 
-def _file_name(dataset: str) -> str:
+def file_name(dataset: str) -> str:
+    """Return a dataset's name with everything but letters, digits, - and _ made -."""
     return "".join(character if character.isalnum() or character in "-_" else "-" for character in dataset)

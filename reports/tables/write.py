@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from reports.escape import latex, markdown, one_line
-from reports.tables.model import Cell, Table
+from reports.tables.model import Cell, Table, WordTable
 
 _CSV_COLUMNS = {
     "dataset": "dataset",
@@ -27,9 +27,21 @@ _CSV_COLUMNS = {
 
 def write_table(table: Table, folder: Path) -> dict[str, Path]:
     """Write a table in all formats and return the file of each, by suffix."""
-    folder.mkdir(parents=True, exist_ok=True)
     texts = {"md": as_markdown(table), "csv": as_csv(table), "tex": as_latex(table)}
-    paths = {suffix: folder / f"{table.name}.{suffix}" for suffix in texts}
+    return _write(texts, table.name, folder)
+
+
+def write_words(table: WordTable, folder: Path) -> dict[str, Path]:
+    """Write a table of words in all formats and return the file of each, by suffix."""
+    csv = table.data.to_csv(index=False, float_format="%.8g", lineterminator="\n")
+    return _write(
+        {"md": words_as_markdown(table), "csv": csv, "tex": words_as_latex(table)}, table.name, folder
+    )
+
+
+def _write(texts: dict[str, str], name: str, folder: Path) -> dict[str, Path]:
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = {suffix: folder / f"{name}.{suffix}" for suffix in texts}
     for suffix, text in texts.items():
         paths[suffix].write_text(text, encoding="utf-8", newline="\n")
     return paths
@@ -80,14 +92,45 @@ def as_latex(table: Table) -> str:
     for family, rows in table.families():
         lines += [r"\midrule", rf"\multicolumn{{{columns + 1}}}{{l}}{{\emph{{{latex(family)}}}}} \\"]
         lines += [" & ".join([latex(row.label), *map(_latex_cell, row.cells)]) + r" \\" for row in rows]
-    lines += [
+    return "\n".join([*lines, *_latex_end(table.notes)]) + "\n"
+
+
+def words_as_markdown(table: WordTable) -> str:
+    """Return a GitHub table with the notes below."""
+    lines = [f"**{markdown(table.caption)}**", "", _piped([*map(markdown, table.columns)])]
+    lines.append(_piped([":--"] * len(table.columns)))
+    lines += [_piped([*map(markdown, row)]) for row in table.rows]
+    return "\n".join([*lines, "", *(f"- {markdown(note)}" for note in table.notes)]) + "\n"
+
+
+def words_as_latex(table: WordTable) -> str:
+    """Return a complete ``table`` environment for the booktabs package."""
+    lines = [
+        "% needs \\usepackage{booktabs}",
+        r"\begin{table}",
+        r"\centering",
+        rf"\caption{{{latex(table.caption)}}}",
+        rf"\label{{tab:{table.name.replace('_', '-')}}}",
+        rf"\begin{{tabular}}{{{'l' * len(table.columns)}}}",
+        r"\toprule",
+        " & ".join(map(latex, table.columns)) + r" \\",
+        r"\midrule",
+    ]
+    lines += [" & ".join(map(latex, row)) + r" \\" for row in table.rows]
+    return "\n".join([*lines, *_latex_end(table.notes)]) + "\n"
+
+
+def _latex_end(notes: tuple[str, ...]) -> list[str]:
+    """Return the end of a table, with its notes as wide as the page."""
+    return [
         r"\bottomrule",
         r"\end{tabular}",
         r"\par\smallskip",
         r"\begin{minipage}{\linewidth}\footnotesize",
+        *map(latex, notes),
+        r"\end{minipage}",
+        r"\end{table}",
     ]
-    lines += [latex(note) for note in table.notes]
-    return "\n".join([*lines, r"\end{minipage}", r"\end{table}"]) + "\n"
 
 
 def as_plain_text(table: Table) -> str:

@@ -86,6 +86,34 @@ def test_the_table_shows_running_done_failed_and_the_best_value(view):
     assert "trials/h, time left" in text
 
 
+def test_pruned_trials_have_ended_and_have_a_column_where_there_are_any(view):
+    assert "pruned" not in drawn(view)
+    view.started(planned("Dice", purpose="search"), 0)
+    view.finished(planned("Dice", purpose="search"), "pruned", 0.4, 9.0)
+    view.reused(planned(), "pruned")
+    text = drawn(view)
+    assert "demo: 2 of 6 trials done, 2 pruned" in text
+    assert "done  pruned  failed" in text
+    assert numbers_of(text, "Dice (tuning)") == ["-", "-", "-", "1", "-", "0.400"]
+    assert numbers_of(text, "CE [red]") == ["2", "-", "-", "1", "-"]
+
+
+def test_a_search_may_have_more_or_fewer_trials_than_was_announced(view):
+    search = Cell("set", "Dice", "search")
+    view.started(planned("Dice", purpose="search"), 0)
+    view.cells({**CELLS, search: 4})
+    text = drawn(view)
+    assert "demo: 0 of 9 trials done, 1 running" in text
+    assert numbers_of(text, "Dice (tuning)") == ["3", "1", "-", "-"]
+    view.finished(planned("Dice", purpose="search"), "done", 0.4, 9.0)
+    view.cells({**CELLS, search: 1, Cell("set", "Dice (tuned)"): 2})
+    text = drawn(view)
+    assert "demo: 1 of 8 trials done" in text
+    assert numbers_of(text, "Dice (tuning)") == ["-", "-", "1", "-", "0.400"]
+    assert numbers_of(text, "Dice (tuned)") == ["2", "-", "-", "-"]
+    assert view.total == 8
+
+
 def test_a_trial_that_is_tried_again_or_stopped_waits_again(view):
     view.started(planned(), 0)
     view.failed(planned(), "the worker process died", will_retry=True)
@@ -207,6 +235,21 @@ def test_json_gives_every_event_as_an_object_on_a_line(capsys):
     assert len(finished["seconds_left"]) == 2
     assert (failed["will_retry"], last["loss"]) == (True, "\x1b\x7f\u2028\n")
     assert all("at" in each for each in told)
+
+
+def test_programs_and_logs_hear_of_another_number_of_trials(capsys):
+    for view in (PlainView("demo"), JsonView("demo")):
+        view.begin(CELLS, 1)
+        view.cells(CELLS)
+        view.cells({**CELLS, Cell("set", "Dice", "search"): 3})
+        view.finished(planned("Dice", purpose="search"), "pruned", 0.5, 9.0)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[:2] == ["6 trials, 1 at a time", "8 trials after all, 6 were expected"]
+    assert lines[2].startswith("[1/8] pruned: set / Dice (tuning) / seed 1: validation DSC 0.500")
+    _, same, more, finished = map(json.loads, lines[3:])
+    assert (same["event"], same["trials"], more["trials"]) == ("cells", 6, 8)
+    assert {"dataset": "set", "loss": "Dice", "purpose": "search", "trials": 3} in more["cells"]
+    assert (finished["state"], finished["ended"], finished["trials"]) == ("pruned", 1, 8)
 
 
 def test_the_view_fits_where_stderr_goes(monkeypatch):

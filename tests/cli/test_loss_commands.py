@@ -15,7 +15,7 @@ from harness.cli.loss_docs.entries import all_entries, describe_loss
 from harness.cli.loss_docs.terminal import PARTNER, explanation, overview, sum_explained
 from harness.cli.main import app
 from harness.errors import InputError
-from harness.losses import ALIASES, LOSSES, parse_loss, plugins
+from harness.losses import ALIASES, ALPHA_SCHEDULES, LOSSES, parse_loss, plugins
 from harness.strict_yaml import read, validate
 from harness.study.spec import Study
 from tests.conftest import lossbench
@@ -154,6 +154,25 @@ def test_every_example_is_an_item_of_a_study(name):
     assert not item.spec().partner
     whole = {term.name for term in parse_loss(name).terms}
     assert whole <= {term.name for term in item.spec().terms}
+
+
+def test_search_spaces_stand_beside_the_defaults():
+    facts = json.loads(run("asymmetric_similarity", "--json").stdout)["parameters"]
+    assert facts["beta"]["space"] == {"low": 0.5, "high": 4.0, "log": True}
+    assert "space" not in facts["eps"]
+    weighting = json.loads(run("gdl", "--json").stdout)["parameters"]["weighting"]
+    assert weighting["space"] == {"values": ["inverse_square", "inverse", "uniform"]}
+    text = " ".join(" ".join(printed(explanation(describe_loss("asymmetric_similarity")), 80)).split())
+    assert "beta number; default 1.5 searched: 0.5 to 4, logarithmic" in text
+    assert text.count("searched:") == 1
+
+
+def test_the_list_ends_with_the_alpha_schedules_and_their_search_spaces():
+    lines = printed(overview(all_entries()), 120)
+    text = " ".join(" ".join(lines[lines.index("alpha schedules") :]).split())
+    for name, schedule in ALPHA_SCHEDULES.items():
+        assert f" {name} " in text
+        assert all(f"searched: {key} {space}" in text for key, space in schedule.spaces.items())
 
 
 def test_relations_are_told_in_words():

@@ -15,6 +15,7 @@ from harness.cli.loss_docs.entries import all_entries, describe_loss
 from harness.losses import ALIASES, ALPHA_SCHEDULES, LOSSES, Loss
 from harness.strict_yaml import read, validate
 from harness.study.spec import Study
+from harness.training.protocol import Sgd
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 HEAD = "study: example\ndatasets: [wmh2017]\n"
@@ -58,6 +59,18 @@ def test_every_loss_alias_schedule_and_peer_is_there(page):
     for name in shipped:
         elsewhere = describe_loss(name).doc.elsewhere
         assert not elsewhere or f"| [`{name}`](#{name}) | {elsewhere[:20]}" in page
+
+
+def test_every_search_space_is_there(page):
+    for name, loss in LOSSES.items():
+        section = page[page.index(f"\n### {name}\n") :].split("\n### ")[1]
+        for key, space in loss.spaces.items():
+            (row,) = [line for line in section.splitlines() if line.startswith(f"| `{key}` |")]
+            assert f" | {space} | " in row
+    for name, schedule in ALPHA_SCHEDULES.items():
+        (row,) = [line for line in page.splitlines() if line.startswith(f"| `{name}` |")]
+        assert all(f"`{key}` {space}" in row for key, space in schedule.spaces.items())
+    assert f"| `sgd` | {Sgd.lr_space} |" in page
 
 
 def test_tables_have_as_many_cells_as_their_heading(page):

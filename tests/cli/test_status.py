@@ -75,6 +75,8 @@ def end(database: Database, key: str, state: str = "done", seconds: float = 100.
     """Give a trial a result, ``ago`` seconds ago."""
     finished = datetime.now(UTC) - timedelta(seconds=ago)
     result = {"collapsed": False, "best_val_dsc": 0.7, "seconds": seconds, "reason": None, "traceback": None}
+    if state == "pruned":
+        result |= {"collapsed": None, "reason": "ended after epoch 6 of 20 by its search"}
     if state == "failed":
         result = {"reason": "ValueError: no", "traceback": "Traceback ..."}
     nobody = {"lease_owner": None, "lease_expires": None}
@@ -128,6 +130,16 @@ def test_the_table_is_that_of_the_run(database):
     assert numbers_of(text[text.index("running now") :], "CE") == ["1", "fold", "0", "8/20", "0.500", "0.800"]
     assert "1 running trial is stale" in text
     assert "ValueError: no" in text
+
+
+def test_pruned_trials_are_counted_and_are_not_listed_as_wrong(database):
+    end(database, key_of(LOSSES[0], 3), "pruned")
+    text = status(database)
+    assert "demo: 2 of 8 trials done, 1 pruned, 1 failed, 4 running" in text
+    assert numbers_of(text, "CE") == ["-", "2", "1", "1", "-", "0.800"]
+    assert "by its search" not in text
+    [study] = json.loads(status(database, "demo", "--json"))["studies"]
+    assert (study["pruned"], study["done"], study["trials"]) == (1, 1, 8)
 
 
 def test_json_tells_the_same(database):

@@ -12,7 +12,7 @@ from harness.losses import LOSSES, load_entry_points, parse_loss, plugins
 SOURCE = """
     import torch
     from torch import nn
-    from harness.losses import Loss
+    from harness.losses import Loss, Real
     from harness.losses.region import RegionLoss, RegionOptions
     from typing import Unpack
 
@@ -48,6 +48,12 @@ SOURCE = """
 
     class BadNeed(Foreign):
         needs = frozenset({"masks"})
+
+    class BadSpace(Foreign):
+        spaces = {"scal": Real(0.1, 1.0)}
+
+    class NoSpace(Foreign):
+        spaces = {"scale": (0.1, 1.0)}
 
     def function(logits, labels):
         return 0
@@ -133,6 +139,8 @@ def test_unknown_name_knows_the_announced(announce):
         ("their_losses:Nameless", "the class has no attribute 'name', 'needs', 'reference'"),
         ("their_losses:BadFamily", "family must be one of distribution, region, .* \\(got 'other'\\)"),
         ("their_losses:BadNeed", "needs must be among .* \\(got 'masks'\\)"),
+        ("their_losses:BadSpace", "spaces has 'scal', which is no parameter .*; did you mean 'scale'?"),
+        ("their_losses:NoSpace", "spaces must map names of parameters to Real, Whole or Choice"),
         ("their_losses:Foreign", "scale: required key is missing"),
     ],
 )

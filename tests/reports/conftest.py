@@ -12,11 +12,11 @@ from reports.build import WrittenReport, build_report
 from reports.results import StudyResults, load_results
 
 
-def _load_synthetic() -> ModuleType:
-    """Import the neighbour file: test folders are no packages."""
-    name = "lossbench_synthetic_study"
+def _load(file: str) -> ModuleType:
+    """Import a neighbour file: test folders are no packages."""
+    name = f"lossbench_{file}_study"
     if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name("synthetic.py"))
+        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{file}.py"))
         assert spec is not None
         assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
@@ -27,7 +27,13 @@ def _load_synthetic() -> ModuleType:
 
 @pytest.fixture(scope="session")
 def synthetic() -> ModuleType:
-    return _load_synthetic()
+    return _load("synthetic")
+
+
+@pytest.fixture(scope="session")
+def made_up() -> ModuleType:
+    """Makes searches."""
+    return _load("made_up_searches")
 
 
 @pytest.fixture(scope="session")

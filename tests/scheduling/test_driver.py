@@ -70,6 +70,9 @@ class ScriptedExecutor:
             (job.key, endings.pop(0) if endings else DONE),
         ]
 
+    def answer(self, key, goes_on):
+        raise AssertionError("nobody judges a plan")
+
     def wait(self, seconds):
         told = [self._queue.pop(0)] if self._queue else []
         if told and told[0][1] is SILENCE:

@@ -3,13 +3,17 @@
 import errno
 import logging
 import sys
+import threading
+import time
+from dataclasses import replace
 
 import pytest
 
 from harness.scheduling.executor import Failure, Said, Stopped
 from harness.scheduling.failures import failure_of
+from harness.scheduling.orders import Orders
 from harness.scheduling.worker import MOST_CHARACTERS, run_job
-from harness.training.job import EpochRecord, Started
+from harness.training.job import EpochRecord, Finished, Started
 
 EPOCH = EpochRecord(0, 0.5, 0.6, 1e-3, None, None, 1.0)
 
@@ -58,6 +62,56 @@ def test_a_job_that_shall_stop_is_closed_after_the_event():
 
     assert list(run_job(None, train, lambda: True)) == [EPOCH, Stopped()]
     assert closed
+
+
+def judged(job):
+    """Three epochs, the second the best; a closed one leaves a checkpoint, as the trainer does."""
+    yield Started({"device": "x86_64", "threads": "1"}, 0)
+    try:
+        for number, dsc in enumerate((0.2, 0.6, 0.4)):
+            yield replace(EPOCH, epoch=number, val_dsc=dsc)
+    except GeneratorExit:
+        job.append("checkpoint")
+        raise
+
+
+def test_a_judged_job_that_is_ended_tells_how_far_it_came_and_leaves_no_checkpoint():
+    answers, left = iter([True, True, False]), []
+    *_, told = run_job(left, judged, go_on, goes_on=lambda: next(answers))
+    assert (told.state, told.best_epoch, told.best_val_dsc) == ("pruned", 1, 0.6)
+    assert [record.epoch for record in told.epochs] == [0, 1, 2]
+    assert (told.scores, told.artifacts, told.numerics) == ((), {}, "x86_64, 1 thread")
+    assert told.seconds >= 3.0
+    assert left == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "expected"), [(True, Stopped, ["checkpoint"]), (False, Finished, [])]
+)
+def test_a_judged_job_that_shall_stop_is_asked_first(answer, kind, expected):
+    left, asked = [], []
+    events = run_job(left, judged, lambda: bool(asked), goes_on=lambda: asked.append(1) or answer)
+    assert [type(each) for each in events] == [Started, EpochRecord, kind]
+    assert left == expected
+
+
+def test_an_answer_reaches_the_job_that_waits_for_it():
+    orders, found = Orders(), []
+    thread = threading.Thread(target=lambda: found.extend(orders.goes_on() for _ in range(2)))
+    thread.start()
+    orders.answer(True)
+    while len(found) < 1:
+        time.sleep(0.001)
+    orders.answer(False)
+    thread.join(10.0)
+    assert found == [True, False]
+
+
+def test_a_job_that_shall_stop_waits_for_ever_for_no_answer():
+    orders = Orders(patience=0.05)
+    threading.Timer(0.05, orders.stop).start()
+    assert orders.goes_on()
+    assert orders.stopping()
 
 
 def raising(error, cause=None):

@@ -80,8 +80,9 @@ class Lab:
         store.claim([record.key])
         if self.state == "failed":
             store.fail(record.key, "out of memory", "Traceback")
-        if self.state != "done":
+        if self.state not in {"done", "pruned"}:
             return
+        done = self.state == "done"
         value = 0.2 * (record.label == HOSTILE) + 0.01 * record.seed + self.shift
         places = [
             {"case": f"{HOSTILE}p2", "metric": metric, "class_index": 1, "checkpoint": checkpoint}
@@ -94,15 +95,19 @@ class Lab:
         store.finish(
             record.key,
             Outcome(
-                state="done",
-                collapsed=False,
-                reason=None,
+                state=self.state,
+                collapsed=False if done else None,
+                reason=None if done else "ended after epoch 1 of 2 by its search",
                 best_epoch=0,
                 best_val_dsc=0.4,
                 seconds=1.0,
                 epochs=[epoch | {"region_weight": None, "boundary_weight": 0.5}],
-                scores=[place | (missing if place["checkpoint"] == "last" else found) for place in places],
-                artifacts=[ArtifactRecord("model", f"{record.key[:16]}/model.pt", digest_of({}), 2)],
+                scores=[place | (missing if place["checkpoint"] == "last" else found) for place in places]
+                if done
+                else [],
+                artifacts=[ArtifactRecord("model", f"{record.key[:16]}/model.pt", digest_of({}), 2)]
+                if done
+                else [],
                 environment={"torch": "2"},
                 epoch_scores=[{"epoch": 0, "class_index": 1, "metric": "dsc", "mean": 0.4, "undefined": 0}],
                 numerics=self.numerics,

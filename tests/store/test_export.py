@@ -19,6 +19,7 @@ from harness.store.exchange.merging import merge
 from harness.store.exchange.names import file_name
 from harness.store.integrity import faults
 from harness.store.trials import TrialStore
+from harness.store.versions import SCHEMA_VERSION
 from tests.store import made_up
 from tests.store.labs import HOSTILE, Lab, all_scores, study_frames
 
@@ -203,7 +204,9 @@ def test_a_newer_export_and_another_folder_are_refused(database: Database, tmp_p
     path = tmp_path / "out" / "manifest.json"
     manifest = path.read_text()
     for version, sentence in (("0999", "version 0999 .* newer lossbench"), ("0003", "exported version 0003")):
-        path.write_text(manifest.replace('"schema_version": "0004"', f'"schema_version": "{version}"'))
+        path.write_text(
+            manifest.replace(f'"schema_version": "{SCHEMA_VERSION}"', f'"schema_version": "{version}"')
+        )
         with pytest.raises(InputError, match=sentence), loaded(tmp_path / "out"):
             pass
     with pytest.raises(InputError, match="give a folder that 'lossbench db export' wrote"), loaded(tmp_path):

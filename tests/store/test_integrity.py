@@ -68,6 +68,22 @@ def test_half_trials_and_wrong_keys_are_found(kept: Database) -> None:
     kept.close()
 
 
+def test_a_pruned_trial_has_a_curve_and_no_scores(kept: Database) -> None:
+    mend_keys(kept)
+    pruned = update(TrialRow).where(TrialRow.id == 1).values(state="pruned", collapsed=None)
+    with kept.write() as connection:
+        connection.execute(pruned)
+    assert [line.split("' ")[-1] for line in faults(kept)] == [
+        "is not finished and has scores",
+        "is not finished and has files",
+    ]
+    with kept.write() as connection:
+        for table in ("score", "artifact", "epoch_score", "epoch"):
+            connection.exec_driver_sql(f"DELETE FROM {table}")
+    assert [line.split("' ")[-1] for line in faults(kept)] == ["is pruned and has no learning curve"]
+    kept.close()
+
+
 def test_missing_and_changed_files_of_trials_are_found(kept: Database, tmp_path: Path) -> None:
     assert wrong_files(kept, tmp_path) == ["file 'k1/model.pt' of trial 'k1' is missing"]
     (tmp_path / "k1").mkdir()

@@ -209,6 +209,6 @@ def test_what_is_no_beginning_of_a_key_is_refused(store, trial, told):
 
 
 def test_trying_again_forgets_where_a_trial_failed(store):
-    assert store.claim([FAILED.key], retry_failed=True)[FAILED.key].taken
+    assert store.claim([FAILED.key], retry={"failed"})[FAILED.key].taken
     found = traced(store, FAILED)
     assert (found.run, found.environment, found.outcome.attempts) == (None, {}, 2)

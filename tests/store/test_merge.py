@@ -100,7 +100,7 @@ def test_two_labs_end_with_the_same_scores_whoever_takes_the_others(
         copy.close()
 
 
-@pytest.mark.parametrize("state", ["waiting", "failed"])
+@pytest.mark.parametrize("state", ["waiting", "failed", "pruned"])
 def test_a_result_takes_the_place_of_a_trial_without_one(
     state: str, database: Database, other: Database
 ) -> None:
@@ -121,6 +121,30 @@ def test_a_trial_without_a_result_takes_no_place(database: Database, other: Data
     assert report.trials["kept"] == 2
     assert states(database) == dict.fromkeys(keys, "done")
     assert report.added == {"run": 1}
+
+
+@pytest.mark.parametrize("state", ["waiting", "failed", "pruned", None])
+def test_a_pruned_trial_comes_with_its_curve_where_there_is_no_result(
+    state: str | None, database: Database, other: Database
+) -> None:
+    if state is not None:
+        Lab(state=state).fill(database)
+    keys = Lab(state="pruned").fill(other)
+    merge(database, other)
+    assert states(database) == dict.fromkeys(keys, "pruned")
+    with database.read() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM epoch").scalar() == len(keys)
+    assert faults(database) == []
+    assert not merge(database, other).changed
+
+
+def test_a_pruned_trial_takes_the_place_of_no_result(database: Database, other: Database) -> None:
+    keys = Lab().fill(database)
+    Lab(state="pruned").fill(other)
+    before = all_scores(database)
+    assert merge(database, other).trials["kept"] == 2
+    assert states(database) == dict.fromkeys(keys, "done")
+    assert all_scores(database) == before
 
 
 def test_a_trial_that_runs_there_waits_here(database: Database, other: Database) -> None:

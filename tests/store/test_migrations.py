@@ -12,6 +12,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, select, text
+from sqlalchemy.exc import IntegrityError
 
 from harness.errors import InputError
 from harness.store import frames
@@ -106,6 +107,28 @@ def test_an_upgrade_keeps_curves_of_classes_memory_and_sides(url: str) -> None:
     database.close()
 
 
+def test_a_trial_may_be_pruned_after_an_upgrade_and_keeps_its_run(url: str) -> None:
+    make_database(url, "0004")
+    pruned = text(
+        "UPDATE trial SET state = 'pruned', finished = CURRENT_TIMESTAMP, reason = 'enough' WHERE id = 3"
+    )
+    with pytest.raises(IntegrityError, match="ck_trial_state"), create_engine(url).begin() as connection:
+        connection.execute(pruned)
+    upgrade_database(url)
+    database = open_database(url)
+    with database.write() as connection:
+        connection.execute(pruned)
+    with pytest.raises(IntegrityError, match="ck_trial_state"), database.write() as connection:
+        connection.exec_driver_sql("UPDATE trial SET state = 'tired' WHERE id = 3")
+    trials = frames.trials(database, "s").set_index("seed")
+    assert trials["state"].to_dict() == {0: "done", 1: "failed", 2: "pruned"}
+    with database.read() as connection:
+        rows = connection.execute(select(TrialRow.id, TrialRow.run_id, TrialRow.reason_epoch)).all()
+        assert sorted(rows) == [(1, 1, None), (2, None, 2), (3, None, None)]
+        assert connection.exec_driver_sql("SELECT count(*) FROM v_trial WHERE run = 'u'").scalar() == 1
+    database.close()
+
+
 def test_new_rows_get_new_numbers_after_an_upgrade(url: str) -> None:
     make_database(url, "0003")
     with create_engine(url).begin() as connection:  # PostgreSQL counts only the rows that it numbered itself
@@ -189,7 +212,7 @@ def test_every_trial_of_an_upgraded_database_can_go_on(url: str) -> None:
     upgrade_database(url)
     store = TrialStore(open_database(url), new_owner())
     assert store.claim(["k3"])["k3"].taken
-    assert store.claim(["k2"], retry_failed=True)["k2"].taken
+    assert store.claim(["k2"], retry={"failed"})["k2"].taken
     store.release(["k2"])
     store.fail("k3", "no", "Traceback")
     with store.database.read() as connection:

@@ -15,7 +15,7 @@ from harness.store.datasets import DatasetRecord, register_dataset
 from harness.store.outcome import Outcome
 from harness.store.ownership import new_owner, owner_is_gone
 from harness.store.schema import EpochRow, EpochScoreRow, ScoreRow, TrialRow
-from harness.store.summaries import failures, trial_counts
+from harness.store.summaries import failures, study_sizes, trial_counts
 from harness.store.trials import Beat, Claim, TrialRecord, TrialStore
 
 DATASET = DatasetRecord(
@@ -141,7 +141,7 @@ def test_failed_trials_wait_for_a_request(store):
     store.claim(["k1"])
     store.fail("k1", "ValueError: no", "traceback")
     assert not store.claim(["k1"])["k1"].taken
-    assert store.claim(["k1"], retry_failed=True)["k1"].taken
+    assert store.claim(["k1"], retry={"failed"})["k1"].taken
 
 
 def test_status_counts_and_reasons(store):
@@ -202,3 +202,44 @@ def test_only_free_trials_are_taken_and_the_state_of_the_others_is_told(store):
     assert other.claim(["k1"]) == {"k1": Claim(False, "running", None)}
     store.finish("k1", OUTCOME)
     assert other.claim(["k1"]) == {"k1": Claim(False, "done", 0.4)}
+
+
+PRUNED = replace(
+    OUTCOME, state="pruned", collapsed=None, reason="ended after epoch 1 of 9", scores=[], numerics="x86_64"
+)
+
+
+def test_a_pruned_trial_keeps_its_curve_and_is_a_result_for_its_search_alone(store):
+    store.claim(["k1"])
+    assert store.finish("k1", PRUNED)
+    [row] = rows(store, TrialRow)
+    assert (row.state, row.collapsed, row.lease_owner, row.seconds) == ("pruned", None, None, 1.0)
+    assert row.finished is not None
+    assert store.claim(["k1"], retry=()) == {"k1": Claim(False, "pruned", 0.4)}
+    assert store.claim(["k1"], retry={"failed"}) == {"k1": Claim(False, "pruned", 0.4)}
+    assert len(rows(store, EpochRow)) == 1
+    assert store.claim(["k1"]) == {"k1": Claim(True, "pruned", 0.4)}
+    [row] = rows(store, TrialRow)
+    assert (row.state, row.best_val_dsc, row.seconds, row.reason) == ("running", None, None, None)
+    assert rows(store, EpochRow) == []
+
+
+def test_a_result_is_not_pruned_and_neither_is_what_another_driver_has_taken_over(store):
+    other = TrialStore(store.database, new_owner())
+    store.claim(["k1"])
+    store.release(["k1"])
+    other.claim(["k1"])
+    assert not store.finish("k1", PRUNED)
+    assert result_of(store)[0] == "running"
+    assert other.finish("k1", OUTCOME)
+    assert not other.finish("k1", PRUNED)
+    assert result_of(store) == ("done", 0.4)
+
+
+def test_pruned_trials_are_counted_and_are_no_failures(store):
+    store.claim(["k1"])
+    store.finish("k1", PRUNED)
+    assert trial_counts(store.database, "demo")[0]["state"] == "pruned"
+    assert failures(store.database) == []
+    [study] = study_sizes(store.database)
+    assert (study["pruned"], study["done"], study["failed"]) == (1, 0, 0)

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, create_engine
 
 from harness.store.versions import alembic_config
 
-RELEASED = ("0001", "0002", "0003")
+RELEASED = ("0001", "0002", "0003", "0004")
 
 _MOMENT = "'2026-01-02 03:04:05'"
 _TRIAL = (
@@ -52,6 +52,11 @@ ROWS: Mapping[str, tuple[str, ...]] = {
         "UPDATE trial SET numerics = 'x86_64 AVX2' WHERE id = 1",
         "UPDATE epoch SET validation_seconds = 0.5, peak_bytes = 3221225472",
         "UPDATE metric SET description = 'Dice similarity coefficient.'",
+    ),
+    "0004": (
+        f"INSERT INTO run VALUES (1, 'u', 's', 'lossbench run s.yaml', {_MOMENT}, '{{}}')",
+        "UPDATE trial SET run_id = 1 WHERE id = 1",
+        "UPDATE trial SET reason_epoch = 2 WHERE id = 2",
     ),
 }
 """What each version adds to the rows of the one before."""

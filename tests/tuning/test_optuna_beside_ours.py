@@ -12,7 +12,7 @@ from harness.errors import InputError
 from harness.store.database import Database, open_database, upgrade_database
 from harness.store.schema import Base
 from harness.store.versions import SCHEMA_VERSION, VERSION_TABLE
-from harness.tuning.search import OPTUNA_SCHEMA, open_storage
+from harness.tuning.storage import OPTUNA_SCHEMA, open_storage
 
 OPTUNAS = {"studies", "trials", "alembic_version", "version_info"}
 
@@ -105,7 +105,7 @@ def test_the_password_is_nowhere_in_what_optuna_may_show(postgresql_url, monkeyp
     database.close()
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     gone = Database(create_engine("postgresql+psycopg://jane:secret@127.0.0.1:1/results"))
-    monkeypatch.setattr("harness.tuning.search._make_schema", lambda database: None)
+    monkeypatch.setattr("harness.tuning.storage._make_schema", lambda database: None)
     with pytest.raises(InputError, match="cannot open Optuna's tables") as caught:
         open_storage(gone)
     assert "secret" not in str(caught.value)

@@ -150,7 +150,7 @@ after `::` is the formula, `Args:` describes the parameters, and what follows `E
 table of differences.
 
 ```python
-from harness.losses import Batch, Loss, Relation, register
+from harness.losses import Batch, Loss, Real, register
 from harness.losses.base import between, positive
 from torch import Tensor
 
@@ -173,6 +173,7 @@ class GeneralisedCrossEntropy(Loss):
     name = "generalised_ce"
     family = "distribution"
     reference = "Zhang and Sabuncu, NeurIPS 2018"
+    spaces = {"q": Real(0.1, 1.0)}
 
     def __init__(self, *, q: float = 0.7, ignore_label: int | None = None) -> None:
         super().__init__(ignore_label=ignore_label)
@@ -189,6 +190,33 @@ entry point. `batch` holds what formulas are made of (`p`, `mask`, `log_p_y`, `r
 P, V), computed at most once per step and shared by all terms of a sum. A loss that is one number per
 class derives from `harness.losses.region.RegionLoss` and writes only `per_class`.
 '''
+
+SPACES = """\
+## Search spaces
+
+`spaces` says what a study that tunes a loss draws its parameters from: a mapping from the name of a parameter
+to one of these. The tables of the losses and of the alpha schedules show them under *searched*.
+
+```python
+from harness.losses import Choice, Real, Whole
+
+spaces = {
+    "gamma": Real(0.0, 5.0),  # a number, both ends included
+    "beta": Real(0.5, 4.0, log=True),  # uniform in its logarithm, where a factor matters
+    "iterations": Whole(3, 25),  # a whole number
+    "weighting": Choice(("inverse", "uniform")),  # one of some values
+}
+```
+
+Give a range to what changes how a loss weighs its pixels or terms. It holds the default, and the loss trains
+everywhere in it. Conventions that all losses share, such as `reduce`, `absent` or `eps`, have none: a
+comparison holds them fixed. A parameter without a range keeps its value, and a loss without `spaces` is
+tuned by its learning rate alone; a study can narrow, fix and add ranges. A subclass inherits the spaces of
+its base; where its parameters differ it states all of its own. The schedules of alpha declare theirs in the
+same way, with lengths as fractions of the training.
+
+The learning rate is drawn along with every loss, from the range of the optimiser:
+"""
 
 SCHEDULES = """\
 ## Alpha schedules

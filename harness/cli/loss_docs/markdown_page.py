@@ -2,14 +2,17 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import get_args
 
 from harness.bench.peers import PEERS
 from harness.cli.loss_docs import guide
-from harness.cli.loss_docs.docstrings import read_docstring, simple_table
+from harness.cli.loss_docs.docstrings import simple_table
 from harness.cli.loss_docs.entries import LossEntry, all_entries, by_family
 from harness.cli.loss_docs.parameters import as_yaml
-from harness.losses import ALPHA_SCHEDULES, needs
+from harness.cli.loss_docs.schedules import all_schedules
+from harness.losses import needs
+from harness.losses.search_space import Spaces
+from harness.training.protocol import Optimizer
 
 NOTE = "<!-- Written by `lossbench losses --markdown`; edit docstrings or harness/cli/loss_docs/guide.py. -->"
 
@@ -26,6 +29,8 @@ def reference() -> str:
         guide.STUDY,
         guide.OWN_LOOP,
         guide.NEW_LOSS,
+        guide.SPACES,
+        _learning_rates(),
         "## All losses",
         guide.GALLERY,
         *_catalogue(losses),
@@ -88,15 +93,29 @@ def _aliases(aliases: list[LossEntry]) -> str:
 
 
 def _schedules() -> str:
-    rows = []
-    for name, kind in ALPHA_SCHEDULES.items():
-        values: dict[str, Any] = kind.model_validate({"schedule": name}).model_dump(mode="json")
-        form = values.pop("form")
-        own = {key: value for key, value in values.items() if key != "schedule"}
-        parameters = ", ".join(f"`{key}={as_yaml(value)}`" for key, value in own.items())
-        doc = read_docstring(kind.__doc__)
-        rows.append((f"`{name}`", form, parameters, _prose(doc.summary), getattr(kind, "reference", "")))
-    return table(("schedule", "form", "parameters", "what it does", "reference"), rows)
+    rows = (
+        (
+            f"`{each.name}`",
+            each.form,
+            _names(f"{key}={as_yaml(value)}" for key, value in each.defaults.items()),
+            _spaces(each.spaces),
+            _prose(each.summary),
+            each.reference,
+        )
+        for each in all_schedules()
+    )
+    return table(("schedule", "form", "parameters", "searched", "what it does", "reference"), rows)
+
+
+def _spaces(spaces: Spaces) -> str:
+    return "; ".join(f"`{name}` {space}" for name, space in spaces.items())
+
+
+def _learning_rates() -> str:
+    """Return the table of what is drawn beside every loss's parameters."""
+    kinds = (get_args(kind)[0] for kind in get_args(get_args(Optimizer)[0]))
+    rows = ((f"`{get_args(kind.model_fields['name'].annotation)[0]}`", str(kind.lr_space)) for kind in kinds)
+    return table(("optimiser", "searched `lr`"), rows)
 
 
 def _elsewhere(losses: list[LossEntry]) -> str:
@@ -123,16 +142,24 @@ def _section(entry: LossEntry) -> Iterator[str]:
         yield f"```text\n{entry.doc.formula}\n```"
     yield from map(_prose, entry.doc.paragraphs)
     if entry.parameters:
-        heading = ("parameter", "values", "default", "meaning")
-        yield table(
-            heading,
-            (
-                (f"`{each.name}`", each.type, f"`{each.default_text}`", _prose(each.description))
-                for each in entry.parameters
-            ),
-        )
+        yield _parameters(entry)
     yield "\n".join(f"* **{title}:** {text}" for title, text in _facts(entry))
     yield f"```yaml\n{entry.example}\n```"
+
+
+def _parameters(entry: LossEntry) -> str:
+    searched = any(each.space is not None for each in entry.parameters)
+    rows = (
+        (
+            f"`{each.name}`",
+            each.type,
+            f"`{each.default_text}`",
+            *([each.space_text] if searched else []),
+            _prose(each.description),
+        )
+        for each in entry.parameters
+    )
+    return table(("parameter", "values", "default", *(["searched"] if searched else []), "meaning"), rows)
 
 
 def _facts(entry: LossEntry) -> Iterator[tuple[str, str]]:

@@ -6,14 +6,15 @@ import sys
 import types
 import typing
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib import import_module
 from typing import Any, Literal
 
 from torch import nn
 
 from harness.cli.loss_docs.docstrings import markdown, read_docstring
-from harness.losses.base import constructor_parameters
+from harness.losses.base import constructor_parameters, spaces_of
+from harness.losses.search_space import Space
 
 _SEE = re.compile(r"(?:^|[;,.] ?)[Ss]ee :class:`~?([\w.]+)`\.?$")
 _WORDS: Mapping[Any, str] = types.MappingProxyType(
@@ -39,6 +40,7 @@ class Parameter:
         default: As JSON has it; None too where the parameter is required.
         required: Whether there is no default.
         description: In Markdown.
+        space: What a study that tunes draws it from; None if it keeps its value.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Parameter:
     default: Any
     required: bool
     description: str
+    space: Space | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return what other programs read."""
@@ -54,12 +57,18 @@ class Parameter:
         if self.choices:
             facts["choices"] = list(self.choices)
         facts |= {"required": True} if self.required else {"default": self.default}
+        facts |= {} if self.space is None else {"space": asdict(self.space)}
         return facts | {"description": self.description}
 
     @property
     def default_text(self) -> str:
         """The default as a study file writes it."""
         return "required" if self.required else as_yaml(self.default)
+
+    @property
+    def space_text(self) -> str:
+        """The search space in words; empty if there is none."""
+        return "" if self.space is None else str(self.space)
 
 
 def parameters_of(loss: type[nn.Module]) -> tuple[Parameter, ...]:
@@ -96,6 +105,7 @@ def _parameter(loss: type[nn.Module], name: str, hint: Any, declared: inspect.Pa
         default=None if required else declared.default,
         required=required,
         description=markdown(_described(loss, name)),
+        space=spaces_of(loss).get(name),
     )
 
 

@@ -11,6 +11,7 @@ from rich.text import Text
 from harness.cli.loss_docs.docstrings import simple_table
 from harness.cli.loss_docs.entries import LossEntry, by_family, study_item
 from harness.cli.loss_docs.parameters import as_yaml
+from harness.cli.loss_docs.schedules import all_schedules
 from harness.losses import LossSpec, needs
 from harness.losses.plugins import find_loss
 
@@ -24,7 +25,8 @@ def overview(entries: list[LossEntry]) -> RenderableType:
     parts: list[RenderableType] = []
     for family, members in by_family(entries):
         parts += [Text(family, style="bold underline"), Padding(_rows(members, width), (0, 0, 1, 2))]
-    parts.append(Text("lossbench losses NAME explains one, or a sum: 'dice + 0.5*focal'."))
+    parts += [Text("alpha schedules", style="bold underline"), Padding(_schedules(width), (0, 0, 1, 2))]
+    parts.append(Text("lossbench losses NAME explains a loss, or a sum: 'dice + 0.5*focal'."))
     return Group(*parts)
 
 
@@ -84,6 +86,21 @@ def _rows(members: list[LossEntry], width: int) -> Table:
     return table
 
 
+def _schedules(width: int) -> Table:
+    table = _grid(width)
+    for schedule in all_schedules():
+        lines = [
+            _prose(schedule.summary),
+            Text(
+                ", ".join(f"{key}={as_yaml(value)}" for key, value in schedule.defaults.items()), style="cyan"
+            ),
+            *(Text(f"searched: {key} {space}", style="cyan") for key, space in schedule.spaces.items()),
+            Text(schedule.reference, style="dim"),
+        ]
+        table.add_row(Text(schedule.name, style="bold"), Text("\n").join(lines))
+    return table
+
+
 def _facts(entry: LossEntry) -> Table:
     table = _grid()
     rows: list[tuple[str, Iterable[str]]] = [
@@ -106,6 +123,8 @@ def _parameters(entry: LossEntry) -> Table:
     for each in entry.parameters:
         default = "required" if each.required else f"default {each.default_text}"
         cell = Text(f"{each.type}; {default}", style="cyan")
+        if each.space is not None:
+            cell.append(f"\nsearched: {each.space_text}")
         if each.description:
             cell.append("\n").append_text(_prose(each.description))
         table.add_row(Text(each.name, style="bold"), cell)

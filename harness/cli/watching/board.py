@@ -62,13 +62,14 @@ class Row:
     running: int = 0
     done: int = 0
     diverged: int = 0
+    pruned: int = 0
     failed: int = 0
     best: float | None = None
 
     @property
     def trials(self) -> int:
         """How many there are in all."""
-        return self.waiting + self.running + self.done + self.diverged + self.failed
+        return self.waiting + self.running + self.done + self.diverged + self.pruned + self.failed
 
 
 @dataclass(frozen=True)
@@ -113,9 +114,10 @@ class Board:
 
     def counts(self) -> str:
         """Return how many of the trials have ended, and how."""
-        ended = sum(row.done + row.diverged for row in self.rows)
+        ended = sum(row.done + row.diverged + row.pruned for row in self.rows)
         others = {
             "diverged": sum(row.diverged for row in self.rows),
+            "pruned": sum(row.pruned for row in self.rows),
             "failed": sum(row.failed for row in self.rows),
             "running": sum(row.running for row in self.rows),
         }
@@ -226,9 +228,8 @@ def duration(seconds: float) -> str:
 
 def _cells(rows: Sequence[Row], width: int) -> Table:
     """Return the table of datasets and losses."""
-    states = ["waiting", "running", "done", "failed"]
-    if any(row.diverged for row in rows):
-        states.insert(3, "diverged")
+    rare = [state for state in ("diverged", "pruned") if any(getattr(row, state) for row in rows)]
+    states = ["waiting", "running", "done", *rare, "failed"]
     numbers = (*states, "best DSC")
     names = [[one_line(row.dataset) for row in rows], [one_line(row.loss) for row in rows]]
     table = _table(("dataset", "loss"), names, numbers, width - sum(len(name) + 2 for name in numbers))

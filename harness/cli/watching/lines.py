@@ -38,6 +38,13 @@ class PlainView(QuietView):
         super().begin(cells, workers)
         _line(f"{self.total} trials, {workers} at a time")
 
+    def cells(self, cells: Mapping[Cell, int]) -> None:
+        """Say how many there are after all."""
+        before = self.total
+        super().cells(cells)
+        if self.total != before:
+            _line(f"{self.total} trials after all, {before} were expected")
+
     def workers(self, number: int) -> None:
         """Say how many run at a time from now on."""
         if number != self.places:
@@ -69,8 +76,12 @@ class JsonView(Tally):
     def begin(self, cells: Mapping[Cell, int], workers: int) -> None:
         """Tell the cells."""
         super().begin(cells, workers)
-        listed = [{**_cell(cell), "trials": number} for cell, number in cells.items()]
-        _event("begin", study=self.study, trials=self.total, workers=workers, cells=listed)
+        _event("begin", study=self.study, trials=self.total, workers=workers, cells=_listed(cells))
+
+    def cells(self, cells: Mapping[Cell, int]) -> None:
+        """Tell the cells again."""
+        super().cells(cells)
+        _event("cells", trials=self.total, cells=_listed(cells))
 
     def workers(self, number: int) -> None:
         """Tell how many there are."""
@@ -129,6 +140,10 @@ class JsonView(Tally):
 def _trial(planned: PlannedTrial) -> dict[str, Any]:
     trial = planned.trial
     return {"trial": trial.key, **_cell(cell_of(planned)), "seed": trial.seed, "fold": trial.fold}
+
+
+def _listed(cells: Mapping[Cell, int]) -> list[dict[str, Any]]:
+    return [{**_cell(cell), "trials": number} for cell, number in cells.items()]
 
 
 def _cell(cell: Cell) -> dict[str, Any]:

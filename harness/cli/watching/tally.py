@@ -59,6 +59,7 @@ class Tally(Progress):
         self.places = 0
         self.time = TimeLeft(dict((expected or {}).items()), clock)
         self._rows: dict[Cell, Row] = {}
+        self._announced: dict[Cell, int] = {}
         self._running: dict[str, _AtWork] = {}
         self._note = ""
         self._lock = threading.RLock()
@@ -77,11 +78,14 @@ class Tally(Progress):
     def begin(self, cells: Mapping[Cell, int], workers: int) -> None:
         """Make a row for every cell."""
         with self._lock:
-            self.total, self.places = sum(cells.values()), workers
-            self._rows = {
-                cell: Row(cell.dataset, loss_of(cell), waiting=number) for cell, number in cells.items()
-            }
-            self.time.begin(dict(cells.items()), workers)
+            self.places = workers
+            self.time.begin({}, workers)
+            self._announce(cells)
+
+    def cells(self, cells: Mapping[Cell, int]) -> None:
+        """Make rows for new cells, and count those that wait anew."""
+        with self._lock:
+            self._announce(cells)
 
     def workers(self, number: int) -> None:
         """Note how many there are."""
@@ -155,17 +159,25 @@ class Tally(Progress):
             self._note = sentence
 
     def _row(self, cell: Cell) -> Row:
-        """Return a cell's row; what runs does not wait."""
+        """Return a cell's row; what has ended or runs does not wait."""
         running = sum(each.cell == cell for each in self._running.values())
         row = self._rows[cell]
-        return replace(row, waiting=max(0, row.waiting - running), running=running)
+        waiting = self._announced.get(cell, 0) - row.trials - running
+        return replace(row, waiting=max(0, waiting), running=running)
+
+    def _announce(self, cells: Mapping[Cell, int]) -> None:
+        for cell, number in cells.items():
+            self._rows.setdefault(cell, Row(cell.dataset, loss_of(cell)))
+            self.time.more(cell, number - self._announced.get(cell, 0))
+        self._announced = dict(cells)
+        self.total = max(sum(cells.values()), self.ended)
 
     def _end(self, cell: Cell, state: str) -> None:
         row = self._rows.get(cell, Row(cell.dataset, loss_of(cell)))
-        column = state if state in {"diverged", "failed"} else "done"
-        counts = {column: getattr(row, column) + 1, "waiting": max(0, row.waiting - 1)}
-        self._rows[cell] = replace(row, **counts)
+        column = state if state in {"diverged", "pruned", "failed"} else "done"
+        self._rows[cell] = replace(row, **{column: getattr(row, column) + 1})
         self.ended += 1
+        self.total = max(self.total, self.ended)
 
     def _improve(self, cell: Cell, dsc: float | None) -> None:
         row = self._rows.get(cell)

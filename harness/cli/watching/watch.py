@@ -59,7 +59,7 @@ def facts(found: Snapshot, shown: Sequence[Board]) -> dict[str, Any]:
 
 def _study(found: Snapshot, board: Board) -> dict[str, Any]:
     running = [trial for trial in found.running if trial.study == board.study]
-    states = ("waiting", "running", "done", "diverged", "failed")
+    states = ("waiting", "running", "done", "diverged", "pruned", "failed")
     return {
         "study": board.study,
         "trials": board.trials,

@@ -9,6 +9,7 @@ from typing import Any
 
 from harness.scheduling.cluster.scratch import sending_back
 from harness.scheduling.executor import Happening, Said
+from harness.scheduling.orders import Orders
 from harness.scheduling.worker import Train, run_job
 
 
@@ -38,7 +39,7 @@ class Worker:
         module, _, function = entry.partition(":")
         train: Train = getattr(importlib.import_module(module), function)
         self._train = _sending_back(train) if sends_back else train
-        self._asked_to_stop: set[str] = set()
+        self._orders: dict[str, Orders] = {}
         self._where = ""
 
     def ready(self) -> WorkerFacts:
@@ -51,14 +52,24 @@ class Worker:
     def run(self, key: str, job: Any) -> Iterator[Happening]:
         """Yield what happens to a job."""
         yield Said(self._where)
+        orders = self._orders_for(key)
+        judged = getattr(job, "judged", False)  # an errand that is no training has no such field
         try:
-            yield from run_job(job, self._train, lambda: key in self._asked_to_stop)
+            yield from run_job(job, self._train, orders.stopping, goes_on=orders.goes_on if judged else None)
         finally:
-            self._asked_to_stop.discard(key)
+            self._orders.pop(key, None)
 
     def stop(self, key: str) -> None:
         """Let a job stop after its epoch; called from another thread."""
-        self._asked_to_stop.add(key)
+        self._orders_for(key).stop()
+
+    def answer(self, key: str, goes_on: bool) -> None:
+        """Let a judged job go on or end after its epoch; called from another thread."""
+        if key in self._orders:  # it may have stopped meanwhile
+            self._orders[key].answer(goes_on)
+
+    def _orders_for(self, key: str) -> Orders:
+        return self._orders.setdefault(key, Orders())
 
 
 def _sending_back(train: Train) -> Train:

@@ -104,6 +104,12 @@ class RayExecutor:
             return
         self._give(min(self._free_places(), key=lambda place: self._distance(place, job)), job)
 
+    def answer(self, key: str, goes_on: bool) -> None:
+        """Tell the worker of a judged job, which waits for it."""
+        for place in self._places:
+            if place.job is not None and place.job.key == key and place.events is not None:
+                place.actor.answer.options(concurrency_group="control").remote(key, goes_on)
+
     def wait(self, seconds: float) -> list[Message]:
         """Return what has happened to the jobs."""
         self._look_at_nodes()

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from harness.errors import InputError
+from harness.scheduling.attempt import Ended
 from harness.scheduling.executor import Kept
 from harness.store.artifacts import is_folder_name
 from harness.training.job import Finished, TrainingJob
@@ -38,7 +39,8 @@ def is_scratch(folder: Path) -> bool:
 def sending_back(job: Any, events: Iterator[Any]) -> Iterator[Any]:
     """Pass on the events of a training; in a scratch folder, files come before the result that names them.
 
-    The scratch folder is deleted after the result was taken. Closing this closes the training.
+    The scratch folder is deleted after the result was taken, or when the training is ended early. Closing
+    this closes the training.
 
     Args:
         job: A :class:`TrainingJob`, or whatever else a generator function runs that keeps no files.
@@ -60,6 +62,9 @@ def sending_back(job: Any, events: Iterator[Any]) -> Iterator[Any]:
                         yield kept
                     finished = True
                 yield event
+    except Ended:
+        finished = True
+        raise
     finally:
         if finished:
             discard(job)

@@ -1,9 +1,8 @@
 """Rows by natural key: which of theirs is which of ours, and what ours lacks."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import Connection, select
 
@@ -14,8 +13,6 @@ Ids = Mapping[int, int]
 """Our id of a row by their id; what ours does not take has none."""
 
 Row = Mapping[str, Any]
-
-_Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True)
@@ -79,13 +76,6 @@ def translated(row: dict[str, Any], parents: Mapping[str, Ids]) -> dict[str, Any
                 return None
             row[column] = ids[row[column]]
     return row
-
-
-def in_chunks(items: Iterable[_Item], size: int) -> Iterator[list[_Item]]:
-    """Yield lists of at most ``size`` items."""
-    source = iter(items)
-    while chunk := list(islice(source, size)):
-        yield chunk
 
 
 def _ids(connection: Connection, table: Any, key: Sequence[str]) -> dict[tuple[Any, ...], int]:

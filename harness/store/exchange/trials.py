@@ -1,4 +1,7 @@
-"""Merge trials: what is new comes in, a result replaces none, two results are compared."""
+"""Merge trials: what is new comes in, a result replaces none, two results are compared.
+
+A pruned trial has its curve instead of a result: it takes the place of a trial that has neither.
+"""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -7,13 +10,13 @@ from typing import Any
 
 from sqlalchemy import delete, select, update
 
+from harness.store.bulk import in_chunks
 from harness.store.exchange.findings import short
 from harness.store.exchange.keyed import (
     Ends,
     Ids,
     add_rows,
     content_columns,
-    in_chunks,
     translated,
 )
 from harness.store.exchange.results import compare_results
@@ -126,10 +129,10 @@ def _sort(ends: Ends, parents: Parents) -> _Sorted:
                 f"trial {short(row['key'])} has another dataset, loss, seed, fold or purpose there; ours "
                 "stays, theirs is left out",
             )
-        elif row["state"] not in FINAL_STATES:
-            found.known[row["id"]] = here.id
-        elif here.state in FINAL_STATES:
+        elif row["state"] in FINAL_STATES and here.state in FINAL_STATES:
             found.compared[row["id"]] = here.id
+        elif _worth(row["state"]) <= _worth(here.state):
+            found.known[row["id"]] = here.id
         elif here.state == "running" and not lease_is_over(here.lease_owner, here.lease_expires, now):
             busy += 1
             found.known[row["id"]] = here.id
@@ -140,6 +143,11 @@ def _sort(ends: Ends, parents: Parents) -> _Sorted:
             f"{busy} trials have a result there and are running here; merge again when the run is over"
         )
     return found
+
+
+def _worth(state: str) -> int:
+    """Return which of two states of a trial is kept: the higher one."""
+    return 2 if state in FINAL_STATES else int(state == "pruned")
 
 
 def _full_rows(ends: Ends, parents: Parents, trials: Iterable[int]) -> dict[int, dict[str, Any]]:

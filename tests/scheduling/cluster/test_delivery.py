@@ -17,6 +17,7 @@ import pytest
 
 from harness.data.prepared import PreparedDataset, open_prepared
 from harness.errors import InputError
+from harness.scheduling.attempt import Ended
 from harness.scheduling.cluster import parcel as parcels
 from harness.scheduling.cluster.delivery import Deliveries
 from harness.scheduling.cluster.parcel import Damaged, Parcel, deliver, pack, unpack
@@ -211,6 +212,14 @@ class TestSendingBack:
         events.close()
         assert seen == ["closed"]
         assert files_in(job.folder) == {"checkpoint.pt": b"weights"}
+
+    def test_a_trial_that_is_ended_early_leaves_nothing_there(self, tmp_path):
+        job = job_on(tmp_path, scratch_folder(tmp_path, "driver", Path("/elsewhere/abc")))
+        events: Any = sending_back(job, self.training(job, []))
+        next(events)
+        with pytest.raises(Ended):
+            events.throw(Ended())
+        assert not job.folder.exists()
 
     def test_nothing_is_sent_where_the_folder_is_shared(self, tmp_path):
         messages = list(

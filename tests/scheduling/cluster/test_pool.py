@@ -77,6 +77,29 @@ def test_a_stopped_job_ends_after_its_epoch(pool: RayExecutor) -> None:
     assert pool.free == 2
 
 
+def test_a_judged_job_trains_no_epoch_before_the_answer_to_the_last_one(pool: RayExecutor) -> None:
+    for key, answers in (("12", [True, True, False]), ("13", [False])):
+        submit(pool, Job(key, epochs=1000, judged=True))
+        told = heard(pool, key, until=EpochRecord)[key]
+        for number, answer in enumerate(answers):
+            assert [each.epoch for each in told if isinstance(each, EpochRecord)] == [number]
+            assert pool.wait(0.2) == []
+            pool.answer(key, answer)
+            told = heard(pool, key, until=EpochRecord if answer else Finished)[key]
+        [finished] = [each for each in told if isinstance(each, Finished)]
+        assert (finished.state, len(finished.epochs)) == ("pruned", len(answers))
+    assert pool.free == 2
+
+
+def test_a_judged_job_that_shall_stop_does_so_after_the_answer(pool: RayExecutor) -> None:
+    submit(pool, Job("14", epochs=1000, judged=True))
+    heard(pool, "14", until=EpochRecord)
+    pool.stop()
+    pool.answer("14", True)
+    assert heard(pool, "14", until=Stopped)["14"] == [Stopped()]
+    assert pool.free == 2
+
+
 def test_a_worker_that_dies_is_a_crash_and_another_takes_its_place(pool: RayExecutor) -> None:
     submit(pool, Job("10", act="die"))
     [*_, failure] = heard(pool, "10", until=Failure)["10"]

@@ -19,7 +19,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "store": set(),
     "scheduling": {"study", "training", "store", "data"},
     "tuning": {"scheduling", "study", "store", "losses", "metrics", "data"},
-    "bench": {"geometry", "losses", "metrics", "data", "models", "training", "study", "scheduling", "store"},
+    "bench": {
+        *("geometry", "losses", "metrics", "data", "models", "training"),
+        *("study", "scheduling", "store", "tuning"),
+    },
 }
 MAY_IMPORT["cli"] = set(MAY_IMPORT)
 REPORTS_MAY_IMPORT: dict[str, set[str]] = {

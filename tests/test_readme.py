@@ -15,6 +15,7 @@ from harness.losses.batch import Region
 from harness.losses.region import RegionLoss, RegionOptions
 from harness.strict_yaml import read, validate
 from harness.study.spec import Study
+from harness.study.tuned_loss import tuned_losses
 
 README = (Path(__file__).resolve().parents[1] / "README.md").read_text()
 
@@ -57,3 +58,13 @@ def test_every_command_that_is_named_exists():
         inner = getattr(commands.commands[first], "commands", None)
         if inner and rest:
             assert rest[0] in inner, line
+
+
+def test_the_study_tunes_two_losses_beside_their_defaults_and_one_alone():
+    _, study = blocks("yaml")
+    tuned = tuned_losses(validate(Study, read(study, "s.yaml"), "s.yaml"))
+    assert [(each.label, each.default) for each in tuned] == [
+        ("CE (tuned)", "CE"),
+        ("GDL + BL (tuned)", "GDL + BL"),
+        ("Dice + BL", None),
+    ]

@@ -1,7 +1,7 @@
 """``lossbench db export``, ``import`` and ``merge``: results on their way between databases."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -41,12 +41,21 @@ class _Source:
 
 @dataclass(frozen=True)
 class _Done:
-    """What became of one of the others; ``copied`` is None if no files could come along."""
+    """What became of one of the others.
+
+    Attributes:
+        name: Its name for people.
+        report: About its rows.
+        copied: About its files; None if none could come along.
+        dry_run: Whether nothing was written.
+        searches: Number of its searches by what became of them.
+    """
 
     name: str
     report: "MergeReport"
     copied: "CopiedFiles | None"
     dry_run: bool
+    searches: Mapping[Any, int] = field(default_factory=dict)
 
     @property
     def in_conflict(self) -> bool:
@@ -126,14 +135,15 @@ def merge(
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Bring in what other databases have: trials by key, with their scores, curves and studies.
+    """Bring in what other databases have: trials by key, with their scores, curves and studies, and searches.
 
     Again changes nothing. Of home folders the trials' files come along, too. Exit code 1 if something
-    is another one there under the same name; ours then stays. Optuna's searches are not merged.
+    is another one there under the same name; ours then stays. Of two searches that with more results stays.
     """
     from harness.store.database import open_database
     from harness.store.exchange.artifact_files import copy_artifacts
     from harness.store.exchange.merging import merge as merge_databases
+    from harness.tuning.merging import merge_searches
 
     where = Home(home, db)
     opened = [(source, open_database(source.url)) for source in map(_source, others)]
@@ -143,6 +153,7 @@ def merge(
         for source, database in opened:
             with progress_bar("merging trials") as progress:
                 report = merge_databases(target, database, dry_run, progress)
+            searches = merge_searches(target, database, dry_run)
             copied = None
             if source.artifacts is not None and not dry_run:
                 copied = copy_artifacts(target, database, source.artifacts, where.artifacts)
@@ -150,7 +161,7 @@ def merge(
                 print_warning(
                     f"{source.name!r}: the trials' files stay there; merge the home folder to copy them"
                 )
-            yield _Done(source.name, report, copied, dry_run)
+            yield _Done(source.name, report, copied, dry_run, searches)
 
     _tell(each(), as_json)
 
@@ -195,17 +206,26 @@ def _tell(found: Iterable[_Done], as_json: bool) -> None:
 
 
 def _as_document(done: _Done) -> dict[str, Any]:
-    return {"other": done.name, **asdict(done.report), "files": done.copied and asdict(done.copied)}
+    return {
+        "other": done.name,
+        **asdict(done.report),
+        "searches": dict(done.searches),
+        "files": done.copied and asdict(done.copied),
+    }
+
+
+def _fates(counts: Mapping[Any, int]) -> str:
+    return ", ".join(f"{count} {fate}" for fate, count in counts.items() if count) or "none"
 
 
 def _print_report(done: _Done) -> None:
     report, copied = done.report, done.copied
-    trials = ", ".join(f"{count} {fate}" for fate, count in report.trials.items() if count) or "none"
     rows = ", ".join(f"{count} {table}" for table, count in report.added.items()) or "nothing"
     for line in (
         f"{done.name}{' (dry run: nothing is written)' if done.dry_run else ''}",
-        f"  trials: {trials}",
+        f"  trials: {_fates(report.trials)}",
         f"  rows {'to add' if done.dry_run else 'added'}: {rows}",
+        *([f"  searches: {_fates(done.searches)}"] if done.searches else []),
     ):
         stdout.print(line, highlight=False, markup=False, soft_wrap=True)
     if copied is not None:

@@ -33,7 +33,9 @@ def plan(
     """Show what a study would train and cost: trials done, to run, failed and stale; hours; memory."""
     from harness.cli.planning import cell_row, plan_cells
     from harness.cli.preparation import check_augmented, prepared_if_there, split_warnings
-    from harness.study.plan import check_folds, schedule_warnings
+    from harness.cli.searches import with_schedules_that_are_known
+    from harness.store.database import open_if_there
+    from harness.study.plan import check_folds, schedule_warnings, transfer_warnings
     from harness.study.spec import load_study
     from harness.training.prediction import choose_device
 
@@ -43,6 +45,7 @@ def plan(
     where = Home(home, db)
     ready = prepared_if_there(declared, folder, where, data)
     check_augmented(declared, ready)
+    declared, unknown = with_schedules_that_are_known(declared, open_if_there(where.database_url))
     cells = plan_cells(declared, folder, where, ready)
 
     from harness.cli import forecast
@@ -52,7 +55,15 @@ def plan(
     failed = forecast.add_probes(unprobed, costs, chosen) if probe else []
     cost = forecast.forecast(cells, costs, workers or forecast.default_workers(chosen), chosen)
     rows = [cell_row(cell, costs) for cell in cells]
-    warnings = [*schedule_warnings(declared), *split_warnings(ready), *failed, *cost.warnings()]
+    there = [each.study_dataset for each in ready if each is not None]
+    warnings = [
+        *unknown,
+        *schedule_warnings(declared),
+        *split_warnings(ready),
+        *transfer_warnings(declared, there),
+        *failed,
+        *cost.warnings(),
+    ]
     if as_json:
         print_json({"study": declared.study, "cells": rows, "cost": cost.as_json(), "warnings": warnings})
         return

@@ -1,15 +1,12 @@
 """What a study would train, cell by cell (dataset x loss)."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from harness.cli.home import Home
 from harness.cli.plan_cell import PlannedCell, states_of
 from harness.cli.preparation import ReadyDataset
-from harness.cli.searches import with_known_schedules
-from harness.errors import InputError
 from harness.scheduling.costs import Costs
 from harness.store.database import Database, open_if_there
 from harness.store.summaries import stale_reasons
@@ -29,8 +26,6 @@ def plan_cells(
     Datasets whose files are not here are planned too; their trials have no keys yet.
     """
     database = open_if_there(home.database_url)
-    with suppress(InputError):  # a schedule that is not tuned yet: its cell says so
-        study = with_known_schedules(study, database)
     labels = _labels(study)
     cells = []
     for entry, dataset in zip(study.dataset_entries, ready, strict=True):

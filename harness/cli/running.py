@@ -35,7 +35,14 @@ from harness.store.ownership import new_owner
 from harness.store.provenance import command_line
 from harness.store.runs import register_run
 from harness.store.trials import Selection, TrialStore
-from harness.study.plan import PlannedTrial, check_folds, fixed_trials, schedule_warnings, tunes
+from harness.study.plan import (
+    PlannedTrial,
+    check_folds,
+    fixed_trials,
+    schedule_warnings,
+    transfer_warnings,
+    tunes,
+)
 from harness.study.spec import Study, load_study
 
 
@@ -83,7 +90,11 @@ def run_study(name: str, overrides: tuple[str, ...], home: Home, data: Path, opt
     searches = open_searches(study, datasets, database, winners=not options.only_searches)
     known = [*fixed_trials(study, datasets), *(trial for search in searches for trial in search.known)]
     study_id = _register(store, study, ready, splits, known)
-    for warning in [*schedule_warnings(study), *split_warnings(ready)]:
+    for warning in [
+        *schedule_warnings(study),
+        *split_warnings(ready),
+        *transfer_warnings(study, datasets),
+    ]:
         print_warning(warning)
     folders = Folders(
         {each.prepared.fingerprint: each.prepared.folder.resolve() for each in ready},

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from harness.errors import InputError
 from harness.store.database import Database
 from harness.study.plan import StudyDataset, tunes
 from harness.study.spec import Study
@@ -42,3 +43,11 @@ def with_known_schedules(study: Study, database: Database | None) -> Study:
     from harness.tuning.transfer import with_transfers
 
     return with_transfers(study, database)
+
+
+def with_schedules_that_are_known(study: Study, database: Database | None) -> tuple[Study, list[str]]:
+    """Return the study with the schedules of other studies, or as it is with the reason why one is not there."""
+    try:
+        return with_known_schedules(study, database), []
+    except InputError as error:
+        return study, [str(error)]

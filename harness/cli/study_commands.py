@@ -101,10 +101,21 @@ def report(
 
     where = Home(home, db)
     database = open_database(where.database_url)
-    # A file and its suffix both name a study here, so that run and report take the same argument.
-    name = Path(study).stem if study.endswith((".yaml", ".yml")) else study
+    name = _study_name(study)
     written = build_report(
         database, name, out or where.report(name), where.prepared, where.artifacts, peek=peek
     )
     stdout.print(written.summary, highlight=False, markup=False)
     stdout.print(f"report: {written.page}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _study_name(given: str) -> str:
+    """Return the name of a study that is given by its name or its file, as ``run`` takes it."""
+    path = Path(given)
+    if path.suffix not in {".yaml", ".yml"}:
+        return given
+    if not path.is_file():
+        return path.stem
+    from harness.strict_yaml import read
+
+    return str(read(path.read_text(), given).get("study", path.stem))

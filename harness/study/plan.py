@@ -1,6 +1,6 @@
 """Cross datasets, losses, seeds and folds into trials."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -151,5 +151,30 @@ def schedule_warnings(study: Study) -> Iterator[str]:
             yield f"loss {entry.label!r}: {reason}"
         if spec and spec.partner:
             yield f"loss {entry.label!r}: {spec.expression} is meant as part of a sum and may collapse alone"
+    yield from _tuning_warnings(study)
     if study.seeds < 5:
         yield f"{study.seeds} seeds: differences between losses are exploratory below 5"
+
+
+def transfer_warnings(study: Study, datasets: Iterable[StudyDataset]) -> Iterator[str]:
+    """Yield a sentence for every schedule that was tuned on a dataset which the study tests, too."""
+    for entry in study.losses:
+        for dataset in datasets:
+            if entry.tuned_in and f" / {dataset.name} / " in entry.tuned_in:
+                yield (
+                    f"loss {entry.label!r}: its schedule was tuned on {dataset.name!r}, too; unless both "
+                    "studies have the same single test set, the tuning has seen patients that are tested here"
+                )
+
+
+def _tuning_warnings(study: Study) -> Iterator[str]:
+    tuning = study.tuning
+    if not tunes(study) or tuning.configurations is None:
+        return
+    for part in (tuning.sampler, tuning.pruner):
+        startup = getattr(part, "startup", 0)
+        if startup >= tuning.configurations:
+            yield (
+                f"tuning: {part.name} begins after {startup} configurations, and the budget is "
+                f"{tuning.configurations}: it cannot take effect"
+            )

@@ -273,31 +273,37 @@ class SearchSpace:
     def _check_point(self, dimension: Dimension | None, values: dict[str, Scalar], others: int) -> None:
         for each in self.active(values):
             values.setdefault(each.name, each.space.ends[others])
+        told = self._fault(values)
+        if told is not None:
+            given = "" if dimension is None else f"{dimension.name} = {values[dimension.name]}: "
+            raise WrongSpace(self._place(dimension, told, values), given + told)
+
+    def _fault(self, values: Point) -> str | None:
+        """Return why a point cannot be trained."""
         try:
             alpha = self.configuration(values).loss.alpha
-            if alpha is not None:
+        except InputError as error:
+            return first_line(error)
+        try:
+            if alpha is not None and self._alpha is not None:  # a declared one is checked where it stands
                 alpha.check(self._epochs)
-        except (InputError, ValueError) as error:
-            told = first_line(error)
-            place = self._alpha_place(told, values) or (() if dimension is None else self._place(dimension))
-            given = "" if dimension is None else f"{dimension.name} = {values[dimension.name]}: "
-            raise WrongSpace(place, given + told) from None
+        except ValueError as error:
+            return f"alpha: {error}"
+        return None
 
-    def _alpha_place(self, told: str, values: Point) -> tuple[str, ...] | None:
-        """Return where a study says what a schedule refuses; None if it is no schedule that does."""
+    def _place(self, dimension: Dimension | None, told: str, values: Point) -> tuple[str, ...]:
+        """Return the keys below ``tuning`` where a study says what a point is refused for."""
+        name = "" if dimension is None else dimension.name
+        for each, term in zip(self._terms, self._spec.terms, strict=True):
+            if name.startswith(f"{each}."):
+                return "spaces", term.name, name.removeprefix(f"{each}.")
+        own = tuple(name.split(".")) if name else ()
         found = _ALPHA_KEY.match(told)
-        if found is None or self._alpha is None:
-            return None
+        if found is None or self._alpha is None or len(own) > 2:
+            return own
         warm = bool(values.get(f"alpha.{_WARM_START}")) and not found[1]
         kind = _WARM_START if warm else str(values.get("alpha.schedule", self._alpha.kinds[0]))
         return ("alpha", kind, found[2]) if found[2] else ("alpha", kind)
-
-    def _place(self, dimension: Dimension) -> tuple[str, ...]:
-        """Return the keys below ``tuning`` where a study changes a dimension."""
-        for name, term in zip(self._terms, self._spec.terms, strict=True):
-            if dimension.name.startswith(f"{name}."):
-                return "spaces", term.name, dimension.name.removeprefix(f"{name}.")
-        return tuple(dimension.name.split("."))
 
 
 @dataclass(frozen=True)

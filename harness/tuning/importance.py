@@ -40,6 +40,7 @@ def importances(history: SearchHistory) -> Mapping[str, float]:
         return MappingProxyType({})
     if len(names) == 1:
         return MappingProxyType({names[0]: 1.0})
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(direction="maximize" if history.higher_is_better else "minimize")
     distributions = {each.name: _distribution(each.space) for each in history.dimensions if each.when is None}
     study.add_trials([_trial(each, distributions) for each in complete])

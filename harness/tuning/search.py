@@ -199,13 +199,19 @@ class Search:
         before = self._asked.next_number()
         if before is None:
             return None
-        self._optuna.sampler = build_sampler(self._tuning.sampler, self.plan.name, before, self._tuning.seed)
+        self._use_sampler(before)
         trial = self._optuna.ask()
         self._asking = trial.number
+        if trial.number != before:  # another driver was quicker, and has drawn with the same seed
+            self._use_sampler(trial.number)
+            trial = optuna.Trial(self._optuna, trial._trial_id)
         with suppress(UpdateFinishedTrialError):  # it took so long that another driver gave it up
             self._draw(trial)
         self._asking = None
         return self._take_open()
+
+    def _use_sampler(self, asked: int) -> None:
+        self._optuna.sampler = build_sampler(self._tuning.sampler, self.plan.name, asked, self._tuning.seed)
 
     def _draw(self, trial: optuna.Trial) -> None:
         point: dict[str, Any] = {}
@@ -298,7 +304,7 @@ class Search:
     def _objective(self, configuration: _Open) -> float | None:
         """Return the mean over the inner seeds, None if one has no value of the metric."""
         if self._facts.metric == "dsc":
-            values = [result.best_val_dsc or _WORST_DSC for result in configuration.results.values()]
+            values = [_dsc_of(result) for result in configuration.results.values()]
         else:
             found = validation_means(self._database, list(configuration.results), self._facts.metric)
             values = list(found.values())
@@ -316,6 +322,11 @@ class Search:
         found = json.dumps(point), self._facts.metric, best.value or 0.0
         logger.info("%s: chose %s, validation %s %.3f", self.plan.name, *found)
         self._winners = deque(self.plan.winner_trials(point) if self._wants_winners else ())
+
+
+def _dsc_of(result: TrialResult) -> float:
+    """Return what a training counts; what it reached before it stopped being finite is of no use."""
+    return _WORST_DSC if result.state == "diverged" else result.best_val_dsc or _WORST_DSC
 
 
 def _patiently(action: Callable[[], T]) -> T:

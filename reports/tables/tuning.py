@@ -13,7 +13,7 @@ from reports.results import StudyResults
 from reports.tables.model import WordTable
 from reports.tables.notes import evaluation_notes, torn_notes
 from reports.tables.scores import NOTHING
-from reports.tuning.gain import HARM, Gain, gains
+from reports.tuning.gain import HARM, Gain, gains, without_comparison
 from reports.tuning.loss_search import LossSearch, loss_searches, objective, searched_datasets
 from reports.tuning.words import budget, budget_notes, transfers
 
@@ -155,6 +155,7 @@ def gain_table(results: StudyResults) -> WordTable:
             "N patients, S seeds (default and tuned arm where they differ). Harmed: patients whose DSC, the "
             f"mean over seeds, falls by more than {HARM:g}.",
             *_left_out(found),
+            *_nothing_left(results),
             *torn_notes(results, list(dict.fromkeys(gain.dataset for gain in found))),
         ),
         pd.DataFrame([_gain_data(gain, results.part) for gain in found]),
@@ -312,6 +313,11 @@ def _left_out(found: Sequence[Gain]) -> list[str]:
         if any(gain.left_out)
     ]
     return [f"Collapsed or diverged runs do not enter: {'; '.join(parts)}."] if parts else []
+
+
+def _nothing_left(results: StudyResults) -> list[str]:
+    arms = [f"{label} on {dataset}" for dataset, label in without_comparison(results)]
+    return [f"Without a comparison, as every run collapsed or diverged: {'; '.join(arms)}."] if arms else []
 
 
 def _gain_data(gain: Gain, part: str) -> dict[str, object]:

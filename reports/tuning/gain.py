@@ -1,5 +1,6 @@
 """What tuning gained: the tuned arm against the default one, over patients and seeds."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,14 +51,30 @@ class Gain:
 
 def gains(results: StudyResults) -> list[Gain]:
     """Return the gain of every tuned loss whose two arms have complete runs."""
-    found = []
+    return [
+        _gain(results, dataset, labels, arms)
+        for dataset, labels, arms in _pairs(results)
+        if not any(arm.empty for arm in arms)
+    ]
+
+
+def without_comparison(results: StudyResults) -> list[tuple[str, str]]:
+    """Return dataset and label of every arm whose complete runs have all collapsed or diverged."""
+    runs = results.runs
+    return [
+        (dataset, label)
+        for dataset, labels, arms in _pairs(results)
+        for label, arm in zip(labels, arms, strict=True)
+        if arm.empty and ((runs["dataset"] == dataset) & (runs["label"] == label)).any()
+    ]
+
+
+def _pairs(results: StudyResults) -> Iterator[tuple[str, tuple[str, str], list[pd.DataFrame]]]:
+    """Yield dataset, labels and scores of the two arms of every tuned loss that has two."""
     for search in loss_searches(results):
-        if search.default is None:
-            continue
-        arms = [_matrix(results, search.dataset, label) for label in (search.default, search.label)]
-        if not any(arm.empty for arm in arms):
-            found.append(_gain(results, search.dataset, (search.default, search.label), arms))
-    return found
+        if search.default is not None:
+            labels = (search.default, search.label)
+            yield search.dataset, labels, [_matrix(results, search.dataset, label) for label in labels]
 
 
 def _gain(results: StudyResults, dataset: str, labels: tuple[str, str], arms: list[pd.DataFrame]) -> Gain:

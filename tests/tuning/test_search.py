@@ -206,10 +206,11 @@ def test_divergence_counts_zero_and_failure_is_no_result(lab):
     running = [search.take() for _ in range(6)]
     for planned in running[:5]:
         search.report(planned, TrialResult("failed", None))
-    search.report(running[5], TrialResult("diverged", None))
+    search.report(running[5], TrialResult("diverged", 0.7))
     winner = search.take()
     assert winner.trial.purpose == "study"
     assert winner.trial.protocol == running[5].trial.protocol
+    assert lab.history(study_of()).best.value == 0
 
 
 @pytest.mark.parametrize("tuning", [TUNING, PRUNED, {"losses": "all", "hours": 1}])

@@ -1,0 +1,448 @@
+"""The ``tuning`` block: what a study may write, what is searched for it, and what a point trains."""
+
+import pytest
+
+from harness.data.splits import HoldoutSplit
+from harness.errors import InputError
+from harness.losses.search_space import Choice, Real, Scalar, Whole
+from harness.strict_yaml import read, validate
+from harness.study.plan import StudyDataset, cell_trials, fixed_trials, inner_seeds, plan_trial, tunes
+from harness.study.spec import INNER_SEED, Study
+from harness.study.tuned_loss import SearchSpace, TunedLoss, tuned_losses
+from harness.study.tuning_spec import ALPHA_KINDS
+from harness.training.protocol import Protocol
+
+BEGIN = """\
+study: demo
+datasets: [msd_hippocampus]
+protocol: {epochs: 20}
+losses:
+  - {label: CE, loss: ce}
+  - {label: Dice + focal, loss: dice + focal}
+  - {label: GDL + BL, loss: gdl + boundary, alpha: {schedule: rebalance, over: 1.0}}
+"""
+TUNE = "  - {label: found, loss: gdl + boundary, alpha: tune}\n"
+DATASET = StudyDataset("demo", "f" * 64, HoldoutSplit())
+
+
+def parse(tuning: str, more_losses: str = "") -> Study:
+    """Return the study with a tuning block in flow style, which stands in one line."""
+    text = BEGIN + more_losses + f"tuning: {{{tuning}}}\n"
+    return validate(Study, read(text, "demo.yaml"), "demo.yaml")
+
+
+def refused(tuning: str, more_losses: str = "") -> str:
+    """Return the one message about a study that is refused."""
+    with pytest.raises(InputError) as caught:
+        parse(tuning, more_losses)
+    (message,) = str(caught.value).splitlines()
+    return message
+
+
+def tuned(tuning: str, label: str, more_losses: str = "") -> TunedLoss:
+    """Return one tuned loss of a study that tunes it."""
+    losses = [] if label == "T" else [f"losses: ['{label.removesuffix(' (tuned)')}']"]
+    (found,) = tuned_losses(parse(", ".join([*losses, tuning]), more_losses))
+    assert found.label == label
+    return found
+
+
+def drawn(tuning: str, label: str, more_losses: str = "") -> dict[str, object]:
+    """Return what is drawn from what."""
+    return {each.name: each.space for each in tuned(tuning, label, more_losses).space.dimensions}
+
+
+def point(space: SearchSpace, **values: Scalar) -> dict[str, Scalar]:
+    """Return values of all active dimensions, the first of their ends where none is given."""
+    given = {name.replace("__", "."): value for name, value in values.items()}
+    found: dict[str, Scalar] = {}
+    for dimension in space.active(found):
+        found[dimension.name] = given.pop(dimension.name, dimension.space.ends[0])
+    assert not given
+    return found
+
+
+@pytest.mark.parametrize(
+    ("tuning", "place", "sentence"),
+    [
+        ("sampler: tep", "sampler", "unknown name 'tep'; did you mean 'tpe'?"),
+        ("sampler: {startup: 3}", "sampler", "required key 'name' is missing"),
+        ("sampler: {name: tpe, strtup: 3}", "sampler.strtup", "unknown key; did you mean 'startup'?"),
+        ("sampler: {name: tpe, startup: 0}", "sampler.startup", "input should be greater than 0 (got 0)"),
+        ("pruner: medain", "pruner", "unknown name 'medain'; did you mean 'median'?"),
+        ("pruner: {name: median, warmup: 1}", "pruner.warmup", "input should be less than 1 (got 1)"),
+        ("pruner: {name: percentile, keep: 100}", "pruner.keep", "input should be less than 100 (got 100)"),
+        ("pruner: {name: hyperband, factor: 1}", "pruner.factor", "greater than or equal to 2 (got 1)"),
+        ("metric: dcs", "metric", "unknown metric 'dcs'; did you mean 'dsc'?"),
+        (
+            "pruner: median, metric: hd95",
+            "tuning",
+            "pruner 'median' judges by the validation DSC of every epoch and does not go with metric 'hd95'",
+        ),
+        ("configurations: 5, hours: 2", "tuning", "configurations and hours exclude each other: give one"),
+        ("configurations: 0", "configurations", "input should be greater than 0 (got 0)"),
+        ("hours: 0", "hours", "input should be greater than 0 (got 0)"),
+        ("inner_seeds: 0", "inner_seeds", "input should be greater than 0 (got 0)"),
+        ("seed: -1", "seed", "input should be greater than or equal to 0 (got -1)"),
+        ("configuration: 5", "configuration", "unknown key; did you mean 'configurations'?"),
+        ("losses: al", "losses", "input should be 'all' (got 'al')"),
+        ("losses: [CE, Dise + focal]", "losses", "no loss 'Dise + focal'; did you mean 'Dice + focal'?"),
+        ("losses: [X]", "losses", "the study has no loss 'X'; it has CE, Dice + focal, GDL + BL"),
+    ],
+)
+def test_a_wrong_value_is_refused_at_its_line_with_the_remedy(tuning, place, sentence):
+    message = refused(tuning)
+    assert message.startswith("demo.yaml:8:")
+    assert place in message
+    assert sentence in message
+
+
+@pytest.mark.parametrize(
+    ("spaces", "place", "sentence"),
+    [
+        ("{focl: {gamma: 1}}", "focl", "no tuned loss has a part 'focl'; did you mean 'focal'?"),
+        ("{dice: {gamma: 1}}", "dice.gamma", "loss 'dice' has no parameter 'gamma'; it has"),
+        ("{focal: {gama: 1}}", "focal.gama", "did you mean 'gamma'?"),
+        ("{focal: {gamma: [1]}}", "focal.gamma", "give at least two values to choose from, or a single"),
+        ("{focal: {gamma: []}}", "focal.gamma", "give at least two values to choose from"),
+        ("{focal: {gamma: [1, 1]}}", "focal.gamma", "a value stands twice"),
+        ("{focal: {gamma: {low: 3, high: 1}}}", "focal.gamma", "low must be < high (got 3 and 1)"),
+        ("{focal: {gamma: {low: 1, high: 1}}}", "focal.gamma", "low must be < high (got 1 and 1)"),
+        (
+            "{focal: {gamma: {low: 0, high: 1, log: true}}}",
+            "focal.gamma",
+            "low must be > 0 on a logarithmic scale (got 0)",
+        ),
+        ("{focal: {gamma: {low: 0, high: .inf}}}", "focal.gamma", "must be finite (got 0 and inf)"),
+        ("{focal: {gamma: {low: 1}}}", "focal.gamma.high", "required key is missing"),
+        ("{focal: {gamma: {low: -1, high: 1}}}", "focal.gamma", "loss 'focal': gamma must be >= 0 (got -1)"),
+        ("{focal: {gamma: -1}}", "focal.gamma", "loss 'focal': gamma must be >= 0 (got -1)"),
+        ("{focal: {gamma: fixd}}", "focal.gamma", "gamma: input should be a valid number (got 'fixd')"),
+        ("{focal: {gamma: true}}", "focal.gamma", "gamma: input should be a valid number (got True)"),
+        ("{dice: {reduce: [batch, mean]}}", "dice.reduce", "should be 'batch' or 'sample' (got 'mean')"),
+        ("{focal: {weight: two}}", "focal.weight", "a weight must be a number >= 0 (got 'two')"),
+        ("{focal: {weight: [true, false]}}", "focal.weight", "a weight must be a number >= 0 (got True)"),
+        ("{focal: {weight: {low: -1, high: 1}}}", "focal.weight", "a weight must be a number >= 0 (got -1"),
+        ("{dice: }", "dice", "input should be an object"),
+    ],
+)
+def test_a_wrong_space_of_a_loss_is_refused_where_it_stands(spaces, place, sentence):
+    message = refused(f"losses: all, spaces: {spaces}")
+    assert message.startswith("demo.yaml:8:")
+    assert f": tuning.spaces.{place}: " in message
+    assert sentence in message
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ("0", "a learning rate must be a number > 0 (got 0)"),
+        ("-1e-3", "a learning rate must be a number > 0 (got -0.001)"),
+        (".inf", "a learning rate must be a number > 0 (got inf)"),
+        ("true", "a learning rate must be a number > 0 (got True)"),
+        ("fix", "a learning rate must be a number > 0 (got 'fix')"),
+        ("[0, 1e-3]", "a learning rate must be a number > 0 (got 0)"),
+        ("{low: 0, high: 1}", "a learning rate must be a number > 0 (got 0.0)"),
+        ("[1e-3]", "give at least two values to choose from"),
+        ("{low: 1e-2, high: 1e-3}", "low must be < high (got 0.01 and 0.001)"),
+    ],
+)
+def test_a_wrong_learning_rate_is_refused(given, sentence):
+    message = refused(f"losses: all, learning_rate: {given}")
+    assert message.startswith("demo.yaml:8:")
+    assert f"tuning.learning_rate: {sentence}" in message
+
+
+@pytest.mark.parametrize(
+    ("given", "place", "sentence"),
+    [
+        ("fix", "alpha", "input should be 'fixed' (got 'fix')"),
+        ("[]", "alpha", "at least 1 item"),
+        ("[rebalnce]", "alpha", "unknown alpha schedule 'rebalnce'; did you mean 'rebalance'?"),
+        ("[warm_start]", "alpha", "a warm start leads to another schedule: name at least one more"),
+        ("{rebalance: {flor: 1}}", "alpha.rebalance.flor", "did you mean 'floor'?"),
+        ("{rebalance: {floor: 2}}", "alpha.rebalance.floor", "less than or equal to 1 (got 2)"),
+        (
+            "{rebalance: {floor: {low: 0, high: 2}}}",
+            "alpha.rebalance.floor",
+            "alpha.rebalance.floor = 2.0: alpha.floor: input should be less than or equal to 1 (got 2.0)",
+        ),
+        ("{increase: {over: fixed}}", "alpha.increase", "over and end go together"),
+        ("{rebalance: {step: -0.1}}", "alpha.rebalance", "step and over exclude each other"),
+        ("{rebalance: {schedule: [step, linear]}}", "alpha.rebalance.schedule", "no key 'schedule' to draw"),
+        ("{constant: , warm_start: {then: [a, b]}}", "alpha.warm_start.then", "no key 'then' to draw"),
+        (
+            "{constant: , warm_start: {over: fixed, epochs: {low: 1, high: 25}}}",
+            "alpha.warm_start.epochs",
+            "epochs must be < 20, the epochs of the training (got 25)",
+        ),
+        (
+            "{step: {hold_over: fixed, hold: {low: 1, high: 8}}, "
+            "warm_start: {over: fixed, epochs: {low: 1, high: 8}}}",
+            "alpha.warm_start",
+            "with the 12 epochs after the warm start: hold must be at most half of 12 epochs (got 8)",
+        ),
+    ],
+)
+def test_a_wrong_alpha_is_refused_where_it_stands(given, place, sentence):
+    message = refused(f"losses: all, alpha: {given}")
+    assert message.startswith("demo.yaml:8:")
+    assert f": tuning.{place}" in message
+    assert sentence in message
+    assert '"name"' not in message  # nobody wrote the sum as JSON
+
+
+def test_cmaes_wants_numbers_and_names_what_is_none():
+    message = refused("losses: all, sampler: cmaes, alpha: [rebalance]")
+    assert "tuning.sampler: cmaes needs numbers that are always drawn" in message
+    assert "'GDL + BL (tuned)' has choices (gdl.weighting); take tpe, or fix them" in message
+    study = parse("losses: all, sampler: cmaes, alpha: [rebalance], spaces: {gdl: {weighting: fixed}}")
+    assert len(tuned_losses(study)) == 3
+
+
+def test_a_declared_schedule_that_is_too_long_is_refused_where_it_is_declared():
+    long = "  - {label: L, loss: gdl + boundary, alpha: {schedule: warm_start, epochs: 30}}\n"
+    message = refused("losses: all, alpha: fixed", long)
+    assert message.startswith("demo.yaml:8:")
+    assert "losses.3.alpha: " in message
+
+
+def test_a_loss_without_anything_to_tune_is_refused():
+    message = refused("losses: [CE], learning_rate: fixed")
+    assert "demo.yaml:8:1: tuning: nothing is left to tune for loss 'CE'" in message
+    assert "leave it out of losses, or do not fix its learning rate" in message
+
+
+def test_alpha_tune_needs_schedules_to_try():
+    message = refused("alpha: fixed", TUNE)
+    assert "demo.yaml:9:" in message
+    assert "loss 'found' has no schedule to keep; name kinds to try" in message
+
+
+@pytest.mark.parametrize(
+    ("loss", "arm"),
+    [("{label: CE (tuned), loss: dice}", "CE"), ("{loss: ce, label: GDL + BL (tuned)}", "GDL + BL")],
+)
+def test_the_label_of_a_tuned_arm_is_taken(loss, arm):
+    message = refused("losses: all", f"  - {loss}\n")
+    assert message.startswith("demo.yaml:8:")
+    assert f"stands twice: the tuned arm of {arm!r} has it, too; give another one" in message
+    parse("losses: [Dice + focal]", f"  - {loss}\n")
+
+
+def test_alpha_between_two_of_a_kind_can_be_tuned_but_not_they():
+    twins = "  - {label: T, loss: [{name: tversky, fp: 0.3}, {name: tversky, fp: 0.7}], alpha: tune}\n"
+    assert "has 'tversky' twice and alpha between them" in refused("seed: 1", twins)
+    fixed = tuned("spaces: {tversky: {fp: fixed, fn: fixed}}", "T", twins).space
+    found = fixed.configuration(point(fixed)).loss
+    assert found.on is not None
+    assert found.terms[found.on].parameters["fp"] == 0.7  # the second, as in the file
+    assert [term.parameters["fp"] for term in found.terms] == [0.3, 0.7]
+
+
+def test_a_study_that_says_nothing_tunes_nothing():
+    study = validate(Study, read(BEGIN, "demo.yaml"), "demo.yaml")
+    assert not tunes(study)
+    assert tuned_losses(study) == ()
+    assert list(inner_seeds(study)) == []
+
+
+def test_twenty_configurations_are_the_budget_where_none_is_given():
+    assert parse("losses: all").tuning.configurations == 20
+    assert Study.model_validate({"study": "a", "datasets": ["b"], "losses": [{"loss": "ce"}]}).tuning == (
+        parse("seed: 0").tuning
+    )
+    by_time = parse("losses: all, hours: 2").tuning
+    assert (by_time.configurations, by_time.hours) == (None, 2.0)
+
+
+def test_bare_names_stand_for_samplers_and_pruners():
+    short, long = parse("sampler: tpe, pruner: median"), parse("sampler: {name: tpe}, pruner: {name: median}")
+    assert short.tuning == long.tuning
+    assert short.tuning.prunes
+    assert not parse("pruner: none").tuning.prunes
+
+
+def test_every_tuned_loss_has_two_labels_and_alpha_tune_finds_its_default_arm():
+    found = tuned_losses(parse("losses: [CE]", TUNE))
+    assert [(each.label, each.default) for each in found] == [("CE (tuned)", "CE"), ("found", "GDL + BL")]
+    without = tuned_losses(parse("losses: [Dice + focal]", "  - {loss: dice + boundary, alpha: tune}\n"))
+    assert [(each.label, each.default) for each in without] == [
+        ("Dice + focal (tuned)", "Dice + focal"),
+        ("dice + boundary (tuned)", None),
+    ]
+
+
+def test_a_loss_is_searched_over_its_own_spaces_and_the_optimisers():
+    assert drawn("", "CE (tuned)") == {"learning_rate": Protocol().optimizer.lr_space}
+    assert drawn("", "Dice + focal (tuned)") == {
+        "learning_rate": Protocol().optimizer.lr_space,
+        "focal.gamma": Real(0.0, 5.0),
+        "focal.weight": Real(0.1, 10.0, log=True),
+    }
+
+
+def test_where_alpha_moves_the_weights_no_weight_is_drawn():
+    found = drawn("", "GDL + BL (tuned)")
+    assert not [name for name in found if name.endswith(".weight")]
+    assert found["alpha.schedule"] == Choice(tuple(kind for kind in ALPHA_KINDS if kind != "warm_start"))
+    assert found["alpha.warm_start"] == Choice((False, True))
+
+
+def test_spaces_are_narrowed_fixed_and_extended():
+    changes = (
+        "spaces: {focal: {gamma: {low: 1, high: 3}, weight: [0.5, 2]}, "
+        "dice: {eps: {low: 1e-6, high: 1.0, log: true}, weight: 3}}, learning_rate: 1e-3"
+    )
+    assert drawn(changes, "Dice + focal (tuned)") == {
+        "dice.eps": Real(1e-6, 1.0, log=True),
+        "focal.gamma": Real(1.0, 3.0),
+        "focal.weight": Choice((0.5, 2)),
+    }
+    space = tuned(changes, "Dice + focal (tuned)").space
+    found = space.configuration(point(space, dice__eps=0.5, focal__gamma=2.0, focal__weight=2))
+    assert found.learning_rate == 1e-3
+    assert [(term.name, term.weight) for term in found.loss.terms] == [("dice", 3.0), ("focal", 2.0)]
+    assert found.loss.terms[0].parameters["eps"] == 0.5
+    assert found.loss.terms[1].parameters["gamma"] == 2.0
+
+
+def test_fixed_keeps_what_the_study_declares():
+    declared = "  - {label: mine, loss: [dice, {name: focal, gamma: 3.5, weight: 0.25}]}\n"
+    changes = "spaces: {focal: {gamma: fixed, weight: fixed}}"
+    assert list(drawn(changes, "mine (tuned)", declared)) == ["learning_rate"]
+    space = tuned(changes, "mine (tuned)", declared).space
+    focal = space.configuration({"learning_rate": 1e-3}).loss.terms[1]
+    assert (focal.parameters["gamma"], focal.weight) == (3.5, 0.25)
+    no_rate = tuned("learning_rate: fixed", "Dice + focal (tuned)").space
+    assert no_rate.configuration(point(no_rate)).learning_rate is None  # the protocol's
+
+
+def test_a_drawn_weight_is_a_factor_on_the_declared_one():
+    declared = "  - {label: mine, loss: 0.8*dice + 0.2*focal}\n"
+    space = tuned("", "mine (tuned)", declared).space
+    found = space.configuration(point(space, focal__weight=5.0)).loss
+    assert [(term.name, term.weight) for term in found.terms] == [("dice", 0.8), ("focal", 1.0)]
+
+
+def test_whole_parameters_are_drawn_whole():
+    changes = "alpha: {constant: , warm_start: {over: fixed, epochs: {low: 2, high: 10}}}"
+    assert drawn(changes, "GDL + BL (tuned)")["alpha.warm_start.epochs"] == Whole(2, 10)
+    space = tuned(changes, "GDL + BL (tuned)").space
+    found = space.alpha(point(space, alpha__warm_start=True, alpha__warm_start__epochs=7))
+    assert found == {"schedule": "warm_start", "epochs": 7, "then": {"schedule": "constant", "start": 1e-3}}
+
+
+def test_a_loss_that_stands_twice_has_two_sets_of_parameters():
+    twins = "  - {label: T, loss: [{name: tversky, fp: 0.3}, {name: tversky, fp: 0.7}]}\n"
+    names = list(drawn("", "T (tuned)", twins))
+    assert names == [
+        "learning_rate",
+        "tversky.fp",
+        "tversky.fn",
+        "tversky#2.fp",
+        "tversky#2.fn",
+        "tversky#2.weight",
+    ]
+    space = tuned("", "T (tuned)", twins).space
+    values = point(space, **{"tversky__fp": 0.2, "tversky#2.fp": 0.5, "tversky#2.weight": 4.0})
+    terms = space.configuration(values).loss.terms
+    assert [(term.parameters["fp"], term.weight) for term in terms] == [(0.2, 1.0), (0.5, 4.0)]
+
+
+def test_dimensions_are_drawn_only_where_their_condition_holds():
+    space = tuned("", "GDL + BL (tuned)").space
+    cold = point(space, alpha__schedule="constant")
+    assert set(cold) == {
+        "learning_rate",
+        "gdl.weighting",
+        "alpha.warm_start",
+        "alpha.schedule",
+        "alpha.constant.start",
+    }
+    warm = point(space, alpha__schedule="rebalance", alpha__warm_start=True, alpha__warm_start__over=0.25)
+    assert {"alpha.warm_start.over", "alpha.rebalance.floor", "alpha.rebalance.over"} < set(warm)
+    found = space.configuration(warm).loss.alpha
+    assert found is not None
+    assert found.schedule == "warm_start"
+    assert found.weights(0, 20) == (1.0, 0.0)
+    assert found.weights(19, 20)[1] > 0
+
+
+def test_one_kind_of_schedule_alone_is_no_choice():
+    changes = "alpha: {increase: {end: 0.5, over: [0.5, 1.0]}}"
+    assert list(drawn(changes, "GDL + BL (tuned)")) == [
+        "learning_rate",
+        "gdl.weighting",
+        "alpha.increase.start",
+        "alpha.increase.over",
+    ]
+    space = tuned(changes, "GDL + BL (tuned)").space
+    found = space.alpha(point(space, alpha__increase__over=0.5))
+    assert found == {"schedule": "increase", "end": 0.5, "start": 0.001, "over": 0.5}
+
+
+def test_a_fixed_alpha_is_the_declared_one():
+    study = parse("losses: all, alpha: fixed, spaces: {gdl: {weighting: fixed}}")
+    space = {each.label: each.space for each in tuned_losses(study)}["GDL + BL (tuned)"]
+    assert [each.name for each in space.dimensions] == ["learning_rate"]
+    assert space.configuration({"learning_rate": 1e-3}).loss == study.losses[2].spec()
+    assert space.alpha({}) == study.losses[2].spec().alpha.model_dump(exclude_none=True)
+
+
+@pytest.mark.parametrize("on", ["boundary", "ce", "gdl"])
+def test_alpha_moves_the_loss_that_the_study_names(on):
+    longer = f"  - {{label: L, loss: gdl + boundary + ce, alpha: {{schedule: rebalance, on: {on}}}}}\n"
+    space = tuned("", "L (tuned)", longer).space
+    loss = space.configuration(point(space)).loss
+    assert loss.on is not None
+    assert loss.terms[loss.on].name == on
+    fixed = tuned("alpha: fixed, spaces: {gdl: {weighting: fixed}}", "L (tuned)", longer).space
+    assert fixed.configuration(point(fixed)).loss == parse("seed: 0", longer).losses[3].spec()
+
+
+def test_a_point_trains_with_its_learning_rate_and_the_rest_of_the_protocol():
+    study = parse("losses: [CE], inner_seeds: 2")
+    (search,) = tuned_losses(study)
+    found = search.space.configuration({"learning_rate": 3e-3})
+    (arm, *_) = cell_trials(study, DATASET, search.label, found.loss, 0, found.learning_rate)
+    declared = next(each for each in fixed_trials(study, [DATASET]) if each.label == "CE")
+    assert arm.trial.protocol.optimizer.lr == 3e-3
+    assert arm.trial.key != declared.trial.key
+    same_rate = search.space.configuration({"learning_rate": study.protocol.optimizer.lr})
+    (again, *_) = cell_trials(study, DATASET, search.label, same_rate.loss, 0, same_rate.learning_rate)
+    assert again.trial.key == declared.trial.key  # the same training is not repeated for another label
+
+
+def test_inner_seeds_are_none_of_the_study():
+    study = parse("losses: all, inner_seeds: 3")
+    assert list(inner_seeds(study)) == [INNER_SEED, INNER_SEED + 1, INNER_SEED + 2]
+    assert not set(inner_seeds(study)) & set(study.chosen_seeds)
+    (search, *_) = tuned_losses(study)
+    loss = search.space.configuration({"learning_rate": 1e-3}).loss
+    trial = plan_trial(study, DATASET, search.label, loss, INNER_SEED, 0, purpose="search").trial
+    assert trial.purpose == "search"
+
+
+def keys(study: Study) -> list[str]:
+    return [each.trial.key for each in fixed_trials(study, [DATASET])]
+
+
+def test_neither_the_block_nor_where_a_schedule_was_found_moves_a_key():
+    plain = validate(Study, read(BEGIN, "demo.yaml"), "demo.yaml")
+    tuning = parse("losses: all, configurations: 3, seed: 4, sampler: tpe, pruner: median, inner_seeds: 2")
+    assert keys(plain) == keys(tuning)
+    told = BEGIN.replace("over: 1.0}", "over: 1.0, tuned_in: other / demo / fold 0 / found}")
+    transferred = validate(Study, read(told, "demo.yaml"), "demo.yaml")
+    assert transferred.losses[2].tuned_in == "other / demo / fold 0 / found"
+    assert keys(transferred) == keys(plain)
+
+
+def test_a_schedule_of_another_study_is_no_known_loss_and_is_not_searched():
+    entry = "  - {label: theirs, loss: gdl + boundary, alpha: {from_study: other, fold: 1}}\n"
+    study = parse("seed: 0", entry)
+    assert not study.losses[3].is_known
+    assert [each.label for each in fixed_trials(study, [DATASET])].count("theirs") == 0
+    assert not [name for name in drawn("", "theirs (tuned)", entry) if name.startswith("alpha")]
+    with pytest.raises(InputError, match=r"alpha\.from_studi: unknown key"):
+        parse("seed: 0", entry.replace("{from_study: other,", "{from_study: other, from_studi: x,"))

@@ -46,7 +46,7 @@ def with_known_schedules(study: Study, database: Database | None) -> Study:
 
 
 def with_schedules_that_are_known(study: Study, database: Database | None) -> tuple[Study, list[str]]:
-    """Return the study with the schedules of other studies, or as it is with the reason why one is not there."""
+    """Return the study with the schedules of other studies, or as it is and the reason why."""
     try:
         return with_known_schedules(study, database), []
     except InputError as error:

@@ -62,7 +62,10 @@ def trial_counts(database: Database, study: str | None = None) -> list[dict[str,
 
 
 def failures(database: Database, study: str | None = None) -> list[dict[str, Any]]:
-    """Return every current trial that failed, diverged or collapsed, with its reason."""
+    """Return every current trial that failed, diverged or collapsed, with its reason.
+
+    Of a search, only those that failed: that some configurations are no use is what it finds out.
+    """
     question = (
         select(
             StudyRow.name.label("study"),
@@ -77,6 +80,7 @@ def failures(database: Database, study: str | None = None) -> list[dict[str, Any
         .join(StudyTrialRow, StudyTrialRow.study_id == StudyRow.id)
         .join(TrialRow, TrialRow.id == StudyTrialRow.trial_id)
         .where(StudyTrialRow.current, TrialRow.reason.is_not(None), TrialRow.state != "pruned")
+        .where((TrialRow.purpose == "study") | (TrialRow.state == "failed"))
         .order_by(StudyRow.name, StudyTrialRow.dataset, StudyTrialRow.label, TrialRow.seed, TrialRow.fold)
     )
     if study is not None:

@@ -7,7 +7,8 @@ from pathlib import Path
 from harness.data.splits import Split, folds
 from harness.errors import InputError
 from harness.losses import LossSpec, unfinished
-from harness.study.spec import INNER_SEED, Study
+from harness.study.seeds import INNER_SEED
+from harness.study.spec import Study
 from harness.study.trial import Trial
 from harness.study.tuned_loss import tuned_entries
 from harness.training.protocol import PlateauSchedule

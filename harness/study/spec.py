@@ -24,14 +24,12 @@ from harness.errors import InputError, nearest
 from harness.models import build_model, find_model
 from harness.strict_yaml import StrictModel, override, read, validate
 from harness.study.loss_entry import Index, LossEntry
+from harness.study.seeds import INNER_SEED
 from harness.study.tuned_loss import tuned_entries, tuned_label, tuned_losses
 from harness.study.tuning_spec import CmaEs, Tuning
 from harness.study.wrong_space import WrongSpace
 from harness.training.protocol import Protocol
 from studies import shipped_studies
-
-INNER_SEED = 1_000_000
-"""Seed index of the first training of every configuration: tuning and study never share a seed."""
 
 
 class SimulateOptions(StrictModel):

@@ -7,7 +7,8 @@ from harness.errors import InputError
 from harness.losses.search_space import Choice, Real, Scalar, Whole
 from harness.strict_yaml import read, validate
 from harness.study.plan import StudyDataset, cell_trials, fixed_trials, inner_seeds, plan_trial, tunes
-from harness.study.spec import INNER_SEED, Study
+from harness.study.seeds import INNER_SEED
+from harness.study.spec import Study
 from harness.study.tuned_loss import SearchSpace, TunedLoss, tuned_losses
 from harness.study.tuning_spec import ALPHA_KINDS
 from harness.training.protocol import Protocol

@@ -185,11 +185,12 @@ class Lab:
             records.append(EpochRecord(epoch, 1.0, value, 1e-3, None, None, 1.0))
             yield records[-1]
         best = max(records, key=lambda record: record.val_dsc)
+        reason = f"validation DSC {best.val_dsc:.3f} is below 0.05" if best.val_dsc < 0.05 else None
         yield Finished(
             "done",
-            None,
-            None,
-            False,
+            reason,
+            best.epoch if reason else None,
+            reason is not None,
             best.epoch,
             best.val_dsc,
             tuple(records),

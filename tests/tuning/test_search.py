@@ -5,7 +5,8 @@ import random
 import pytest
 
 from harness.scheduling.trial_source import TrialResult
-from harness.study.spec import INNER_SEED
+from harness.store.summaries import failures
+from harness.study.seeds import INNER_SEED
 from tests.tuning.lab import Workers, parameters_of, rate_of, study_of
 
 COMPOUND = [{"label": "GDL + BL", "loss": "gdl + boundary", "alpha": {"schedule": "rebalance", "over": 1.0}}]
@@ -248,3 +249,11 @@ def test_another_space_is_another_search(lab):
     narrowed = study_of(tuning={**TUNING, "learning_rate": {"low": 1e-3, "high": 4e-3}})
     assert lab.run(narrowed, winners=False).trained == 6
     assert all(1e-3 <= each.parameters["learning_rate"] <= 4e-3 for each in lab.history(narrowed).tried)
+
+
+def test_a_configuration_that_collapses_is_no_failure_of_the_study(new_lab):
+    lab = new_lab(lambda job, epoch: 0.01)
+    study = study_of()
+    lab.run(study)
+    assert {row["loss"]: row["seed"] for row in failures(lab.database)}.keys() == {"CE", "CE (tuned)"}
+    assert all(row["seed"] < study.seeds for row in failures(lab.database))

@@ -13,7 +13,7 @@ from harness.data.prepared import PreparedDataset, open_prepared
 from harness.data.splits import HoldoutSplit, partition
 from harness.store.artifacts import folder_of
 from harness.store.database import file_url, open_database
-from harness.study.spec import INNER_SEED
+from harness.study.seeds import INNER_SEED
 from harness.training.trainer import PREDICTIONS_FILE
 from harness.tuning.history import SearchHistory, load_searches
 from tests.conftest import lossbench

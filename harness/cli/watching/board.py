@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.cli.output import visible
+from harness.cli.watching.names import seed_shown
 from harness.scheduling.time_left import Range
 
 MOST_LINES = 400
@@ -258,7 +259,8 @@ def _numbers(trial: RunningTrial) -> tuple[str, str, str, str]:
     fold = "" if trial.fold is None else f" fold {trial.fold}"
     done = "-" if trial.done is None else str(trial.done)
     epoch = done if trial.epochs is None else f"{done}/{trial.epochs}"
-    return f"{trial.seed}{fold}".rjust(4), epoch.rjust(5), _dsc(trial.dsc).rjust(5), _dsc(trial.best).rjust(5)
+    dsc, best = _dsc(trial.dsc).rjust(5), _dsc(trial.best).rjust(5)
+    return f"{seed_shown(trial.seed)}{fold}".rjust(4), epoch.rjust(5), dsc, best
 
 
 def _table(

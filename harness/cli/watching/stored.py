@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TypeAlias
 
 from harness.cli.watching.board import Board, Row, RunningTrial
+from harness.cli.watching.names import loss_shown, seed_shown
 from harness.scheduling.time_left import HOUR, Durations, Range, Underway, Workload, time_left
 from harness.store.watching import RECENT, Snapshot, StoredCell, StoredRunning
 
@@ -138,7 +139,7 @@ def _running(trial: StoredRunning) -> RunningTrial:
 
 
 def _loss(place: StoredCell | StoredRunning) -> str:
-    return place.loss + (" (tuning)" if place.purpose == "search" else "")
+    return loss_shown(place.loss, place.purpose)
 
 
 def _stale_note(running: Sequence[StoredRunning]) -> Iterator[str]:
@@ -151,6 +152,6 @@ def _stale_note(running: Sequence[StoredRunning]) -> Iterator[str]:
 def _failures(found: Snapshot, study: str) -> Iterator[str]:
     failed = [row for row in found.failures if row["study"] == study and row["state"] == "failed"]
     for row in failed[:_LISTED_FAILURES]:
-        yield f"failed: {row['dataset']} / {row['loss']} / seed {row['seed']}: {row['reason']}"
+        yield f"failed: {row['dataset']} / {row['loss']} / seed {seed_shown(row['seed'])}: {row['reason']}"
     if len(failed) > _LISTED_FAILURES:
         yield f"{len(failed) - _LISTED_FAILURES} more failed; 'lossbench status' lists them"

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from time import monotonic
 
 from harness.cli.watching.board import Board, Row, RunningTrial
+from harness.cli.watching.names import loss_shown, seed_shown
 from harness.scheduling.progress import Cell, Progress, cell_of
 from harness.scheduling.time_left import TimeLeft
 from harness.study.plan import PlannedTrial
@@ -16,7 +17,7 @@ def place(planned: PlannedTrial) -> str:
     """Return a trial's place in the study as words."""
     fold = fold_of(planned)
     return (
-        f"{planned.dataset} / {loss_of(cell_of(planned))} / seed {planned.trial.seed}"
+        f"{planned.dataset} / {loss_of(cell_of(planned))} / seed {seed_shown(planned.trial.seed)}"
         f"{'' if fold is None else f' fold {fold}'}"
     )
 
@@ -28,7 +29,7 @@ def fold_of(planned: PlannedTrial) -> int | None:
 
 def loss_of(cell: Cell) -> str:
     """Return the label of a cell's loss; trials that tune it are told apart."""
-    return cell.label + (" (tuning)" if cell.purpose == "search" else "")
+    return loss_shown(cell.label, cell.purpose)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 from harness.cli.output import visible
 from harness.cli.watching.board import one_line
+from harness.cli.watching.names import loss_shown, seed_shown
 from harness.errors import InputError
 from harness.scheduling.trial_log import LOG_FILE
 from harness.store.artifacts import folder_of, is_folder_name
@@ -33,9 +34,10 @@ def head_lines(head: TrialHead) -> Iterator[str]:
     reason = "" if head.reason is None else f": {head.reason}"
     yield one_line(f"trial {head.key[:SHOWN]} {head.state}{tries}{epoch}{dsc}{reason}")
     fold = f", fold {head.fold}" if head.fold else ""
-    tuning = " (tuning)" if head.purpose == "search" else ""
-    for study, dataset, loss in head.places:
-        yield one_line(f"study {study}: {dataset} / {loss}{tuning} / seed {head.seed}{fold}")
+    seed = seed_shown(head.seed)
+    for study, dataset, label in head.places:
+        loss = loss_shown(label, head.purpose)
+        yield one_line(f"study {study}: {dataset} / {loss} / seed {seed}{fold}")
 
 
 def whole_text(head: TrialHead, log: Path | None) -> Iterator[str]:

@@ -30,6 +30,7 @@ from harness.training import checkpoint
 from harness.training.job import EpochRecord, Event, Finished, Started
 
 _WAIT_SECONDS = 1.0
+_PAUSE_SECONDS = 0.2
 _DEFAULTS = DriverOptions()
 _RELEASE_SECONDS = 3.0
 """How long a driver that is told to stop now waits for the database."""
@@ -130,6 +131,8 @@ class Driver:
         else:
             self._fill()
         idle = not self._running and self.executor.free
+        if idle and not self._is_over():
+            time.sleep(_PAUSE_SECONDS)  # a search waits for what another driver is just asking
         results: list[Message] = []
         for message in self.executor.wait(0.0 if idle else _WAIT_SECONDS):
             if isinstance(message[1], Finished):

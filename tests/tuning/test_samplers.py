@@ -43,7 +43,7 @@ def regrets(new_lab, sampler, seeds):
 @pytest.mark.parametrize("sampler", ["tpe", "cmaes"])
 def test_guided_samplers_find_a_known_optimum_better_than_random_search(new_lab, sampler):
     guided, drawn = (regrets(new_lab, each, range(20)) for each in (sampler, "random"))
-    assert statistics.mean(guided) < 0.6 * statistics.mean(drawn)
+    assert statistics.mean(guided) < 0.75 * statistics.mean(drawn)
     assert sum(ours < theirs for ours, theirs in zip(guided, drawn, strict=True)) >= 12
 
 

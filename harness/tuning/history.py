@@ -10,7 +10,6 @@ from optuna.trial import FrozenTrial, TrialState
 
 from harness.losses.search_space import Scalar
 from harness.store.database import Database
-from harness.study.tuned_loss import Dimension
 from harness.tuning import record
 from harness.tuning.configurations import Configurations
 from harness.tuning.names import search_prefix
@@ -59,9 +58,9 @@ class Tried:
     keys: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class SearchHistory:
-    """One search; what its fields mean stands in :class:`harness.tuning.record.SearchFacts`.
+@dataclass(frozen=True, kw_only=True)
+class SearchHistory(SearchFacts):
+    """One search: what it is about, and what came of it.
 
     Attributes:
         study: Name of the study.
@@ -70,23 +69,8 @@ class SearchHistory:
     """
 
     study: str
-    dataset: str
-    fold: int
-    folds: int
-    label: str
-    default: str | None
-    metric: str
-    higher_is_better: bool
-    sampler: str
-    pruner: str
-    inner_seeds: int
-    epochs: int
-    configurations: int | None
-    hours: float | None
-    dimensions: tuple[Dimension, ...]
     tried: tuple[Tried, ...]
     finished: bool
-    parts: tuple[str, ...] = ()
 
     @property
     def best(self) -> Tried | None:
@@ -145,9 +129,8 @@ def load_searches(database: Database, study: str) -> list[SearchHistory]:
 
 def _history(study: str, facts: SearchFacts, found: optuna.Study) -> SearchHistory:
     configurations = Configurations(found, facts.budget())
-    fields = {name: getattr(facts, name) for name in SearchFacts.__dataclass_fields__ if name != "opened"}
     tried = tuple(map(_tried, configurations.counted()))
-    return SearchHistory(study=study, tried=tried, finished=configurations.is_over(), **fields)
+    return SearchHistory(study=study, tried=tried, finished=configurations.is_over(), **vars(facts))
 
 
 def _tried(trial: FrozenTrial) -> Tried:

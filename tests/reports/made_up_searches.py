@@ -56,6 +56,8 @@ def made_up_search(
         "dimensions": dimensions,
         "tried": tried,
         "finished": True,
+        "opened": 0.0,
+        "parts": ("made_up",),
     }
     return SearchHistory(**{**facts, **options})
 

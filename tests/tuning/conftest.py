@@ -38,18 +38,18 @@ def new_lab(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory):
     """Return a function that makes one more lab, in a SQLite file of its own."""
     template = tmp_path_factory.mktemp("template") / "results.db"
     open_database(f"sqlite:///{template}", create=True).close()
-    made: list[Database] = []
+    made: list[Lab] = []
 
     def make(objective: Objective = hill) -> Lab:
         folder = tmp_path / f"lab{len(made)}"
         folder.mkdir()
         shutil.copy(template, folder / "results.db")
-        made.append(open_database(f"sqlite:///{folder / 'results.db'}"))
-        return Lab(made[-1], folder, objective)
+        made.append(Lab(open_database(f"sqlite:///{folder / 'results.db'}"), folder, objective))
+        return made[-1]
 
     yield make
-    for database in made:
-        database.close()
+    for lab in made:
+        lab.close()
 
 
 MakeLab = Callable[..., Lab]

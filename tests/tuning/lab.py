@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from optuna.storages import RDBStorage
+
 from harness.data.splits import HoldoutSplit, KFoldSplit
 from harness.metrics import METRICS
 from harness.scheduling.driver import Driver, Summary
@@ -137,14 +139,22 @@ class Lab:
     def __init__(self, database: Database, folder: Path, objective: Objective) -> None:
         self.database, self.folder, self.objective = database, folder, objective
         self.jobs: list[TrainingJob] = []
+        self._storages: list[RDBStorage] = []
         register_dataset(database, DatasetRecord(FINGERPRINT, "demo", "", ("background", "a"), CASES))
 
     def searches(self, study: Study, winners: bool = True) -> list[Search]:
         storage = open_storage(self.database)
+        self._storages.append(storage)
         return [
             Search(plan, self.database, storage, winners)
             for plan in search_plans(study, self._datasets(study))
         ]
+
+    def close(self) -> None:
+        """Close every connection, so that a SQLite file is whole."""
+        for storage in self._storages:
+            storage.engine.dispose()
+        self.database.close()
 
     def run(self, study: Study, executor: Workers | None = None, winners: bool = True) -> Summary:
         """Run a study as the command line does."""

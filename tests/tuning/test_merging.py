@@ -116,7 +116,7 @@ def test_a_configuration_that_was_running_there_is_trained_here(ours, new_lab, t
 
 
 def test_theirs_is_only_read(ours, theirs, tmp_path):
-    theirs.database.close()
+    theirs.close()
     file = Path(theirs.database.engine.url.database)
     before = hashlib.sha256(file.read_bytes()).hexdigest()
     again = open_database(f"sqlite:///{file}")

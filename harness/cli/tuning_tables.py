@@ -1,10 +1,11 @@
 """Searches as tables for the terminal."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from harness.cli.output import print_json, print_table, stdout
 from harness.errors import InputError
+from harness.losses.search_space import Scalar
 from harness.study.spec import Study
 from harness.study.tuned_loss import tuned_losses
 from harness.tuning.history import SearchHistory
@@ -23,9 +24,7 @@ def print_spaces(study: Study, as_json: bool) -> None:
             "loss": tuned.label,
             "drawn": dimension.name,
             "from": str(dimension.space),
-            "if": ""
-            if dimension.when is None
-            else f"{dimension.when[0]} is {str(dimension.when[1]).lower()}",
+            "if": "" if dimension.when is None else f"{dimension.when[0]} is {_value(dimension.when[1])}",
         }
         for tuned in tuned_losses(study)
         for dimension in tuned.space.dimensions
@@ -74,18 +73,21 @@ def _row(search: SearchHistory) -> dict[str, Any]:
         "failed": search.count("failed"),
         "epochs": sum(each.epochs for each in search.tried),
         "hours": round(sum(each.seconds for each in search.tried) / _HOUR, 2),
-        f"best {search.metric}": None if best is None or best.value is None else round(best.value, 4),
+        f"validation {search.metric}": None if best is None or best.value is None else round(best.value, 4),
         "chosen": "" if best is None else shown(best.parameters) + ("" if search.finished else " (so far)"),
     }
 
 
-def shown(parameters: Any) -> str:
+def shown(parameters: Mapping[str, Scalar]) -> str:
     """Return drawn values for people.
 
     >>> shown({"learning_rate": 0.00312345, "alpha.schedule": "rebalance"})
     'learning_rate 0.00312, alpha.schedule rebalance'
     """
-    return ", ".join(
-        f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}"
-        for name, value in parameters.items()
-    )
+    return ", ".join(f"{name} {_value(value)}" for name, value in parameters.items())
+
+
+def _value(value: Scalar) -> str:
+    if isinstance(value, float):
+        return f"{value:.3g}"
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -48,6 +48,8 @@ _ALONE = ("setpriv", "--pdeathsig", "KILL", "unshare", "--pid", "--fork", "--kil
 @cache
 def why_not() -> str | None:
     """Return why nodes cannot be kept apart here, or None if they can."""
+    if Path(sys.prefix).is_relative_to("/tmp"):
+        return "this checkout lies in /tmp, and every node has a /tmp of its own"
     missing = [program for program in PROGRAMS if shutil.which(program) is None]
     if missing:
         return f"no program {missing[0]!r}"

@@ -4,17 +4,21 @@ import os
 import sqlite3
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from harness.bench.private_postgres import NoPostgresError, private_postgres
 from harness.store.artifacts import folder_of, wrong_files
 from harness.store.database import open_database
 from harness.store.integrity import faults
 from tests.conftest import LOSSBENCH, stored_numbers
 from tests.faults.breaking_losses import MARKERS
+from tests.faults.stoppable_server import Server
+from tests.postgresql import REQUIRED_VARIABLE
 
 STUDY = """\
 study: breaking
@@ -149,3 +153,15 @@ def same_numbers_as_undisturbed(command: Sequence[object], folder: Path) -> None
     assert done.returncode == 0, done.stderr
     assert len(stored_numbers(folder)) > 50
     assert stored_numbers(folder) == stored_numbers(folder / "undisturbed")
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with ExitStack() as stack:
+        try:
+            private = stack.enter_context(private_postgres())
+        except NoPostgresError as error:
+            if os.environ.get(REQUIRED_VARIABLE) == "1":
+                pytest.fail(f"{REQUIRED_VARIABLE} is set: {error}", pytrace=False)
+            pytest.skip(str(error))
+        yield Server(private)

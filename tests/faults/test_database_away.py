@@ -1,79 +1,15 @@
 """Take the database away while trials run: results wait for it, and are written."""
 
-import os
-import shlex
 import signal
 import sqlite3
-import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from contextlib import ExitStack, closing
 
 import pytest
 
-from harness.bench.private_postgres import NoPostgresError, PrivatePostgres, private_postgres
-from harness.store.ownership import process_is_gone
 from tests.faults.drivers import TRIALS, Driver, Study, assert_whole, attempts, driver, held_study, program
-from tests.postgresql import REQUIRED_VARIABLE
 
 AWAY_SECONDS = 10.0
-SECONDS_TO_START = 60.0
-
-
-@dataclass
-class Server:
-    """A PostgreSQL that can be stopped, and started again on the same data."""
-
-    private: PrivatePostgres
-
-    @property
-    def data(self) -> Path:
-        """Its data folder."""
-        return self.private.folder / "data"
-
-    def stop(self, how: signal.Signals) -> None:
-        """Stop it: SIGINT ends all sessions in order, SIGQUIT is a crash."""
-        process = int((self.data / "postmaster.pid").read_text().split()[0])
-        os.kill(process, how)
-        deadline = time.monotonic() + SECONDS_TO_START
-        while not process_is_gone(process):
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-
-    @contextmanager
-    def started_again(self) -> Iterator[None]:
-        """Run it again as it was, until the block ends."""
-        command = shlex.split((self.data / "postmaster.opts").read_text())
-        owner = self.data.stat()
-        account = {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []}
-        with (self.private.folder / "again.log").open("w") as log:
-            again = subprocess.Popen(
-                command,
-                stdout=log,
-                stderr=log,
-                cwd="/",
-                start_new_session=True,
-                **account if os.geteuid() == 0 else {},
-            )
-        try:
-            yield
-        finally:
-            again.send_signal(signal.SIGINT)
-            again.wait(SECONDS_TO_START)
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with ExitStack() as stack:
-        try:
-            private = stack.enter_context(private_postgres())
-        except NoPostgresError as error:
-            if os.environ.get(REQUIRED_VARIABLE) == "1":
-                pytest.fail(f"{REQUIRED_VARIABLE} is set: {error}", pytrace=False)
-            pytest.skip(str(error))
-        yield Server(private)
 
 
 @pytest.fixture

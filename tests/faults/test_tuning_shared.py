@@ -3,13 +3,10 @@
 import os
 import signal
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from harness.bench.private_postgres import NoPostgresError, private_postgres
 from tests.faults.drivers import driver, program
 from tests.faults.searches import (
     LOSS,
@@ -20,8 +17,6 @@ from tests.faults.searches import (
     tuned_study,
     whole_searches,
 )
-from tests.faults.test_database_away import Server
-from tests.postgresql import REQUIRED_VARIABLE
 
 pytestmark = [pytest.mark.full, pytest.mark.timeout(400)]
 
@@ -32,18 +27,6 @@ LOCKED = "locked"
 @pytest.fixture
 def make_study(tmp_path: Path, discs_data: Path, monkeypatch: pytest.MonkeyPatch):
     return lambda tuning: tuned_study(tmp_path, discs_data, monkeypatch, tuning)
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with ExitStack() as stack:
-        try:
-            private = stack.enter_context(private_postgres())
-        except NoPostgresError as error:
-            if os.environ.get(REQUIRED_VARIABLE) == "1":
-                pytest.fail(f"{REQUIRED_VARIABLE} is set: {error}", pytrace=False)
-            pytest.skip(str(error))
-        yield Server(private)
 
 
 def trained(out: str) -> int:

@@ -3,7 +3,14 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from harness.statistics.crossed import Difference, SeedVariance, crossed_difference, seed_variance
+from harness.statistics.crossed import (
+    Difference,
+    all_pairs,
+    combination,
+    crossed_difference,
+    parts_of,
+)
+from harness.statistics.moderation import Prior
 
 Scores = NDArray[np.float64]
 
@@ -87,14 +94,47 @@ def test_identical_scores_differ_by_nothing() -> None:
     assert crossed_difference(same + 0.25, same).p == 0.0
 
 
-def test_seed_variances_may_come_from_outside(pair: tuple[Scores, Scores]) -> None:
-    own = seed_variance(pair[0]), seed_variance(pair[1])
-    assert crossed_difference(*pair, seed_variances=own) == crossed_difference(*pair)
-    larger = SeedVariance(own[0].value * 4, own[0].df + 10), SeedVariance(own[1].value * 4, own[1].df + 10)
-    moderated = crossed_difference(*pair, seed_variances=larger)
+def test_other_losses_lend_their_seed_variance_upwards_only(pair: tuple[Scores, Scores]) -> None:
     plain = crossed_difference(*pair)
-    assert moderated.standard_error > plain.standard_error
-    assert moderated.difference == plain.difference
+    larger = crossed_difference(*pair, prior=Prior(10.0, 0.01))
+    smaller = crossed_difference(*pair, prior=Prior(10.0, 1e-9))
+    assert larger.standard_error > plain.standard_error
+    assert smaller.standard_error == plain.standard_error
+    assert smaller.df > plain.df
+    assert larger.difference == plain.difference
+
+
+def test_all_pairs_at_once_are_the_pairs_one_by_one(pair: tuple[Scores, Scores]) -> None:
+    scores = [pair[0], pair[1][:, :3], pair[0] + 0.1 * pair[1]]
+    parts = parts_of(scores)
+    pairs = all_pairs("abc", parts)
+    for i in range(3):
+        for j in range(3):
+            if i != j:
+                one = crossed_difference(scores[i], scores[j])
+                found = pairs.difference[i, j], pairs.error[i, j], pairs.df[i, j], pairs.p[i, j]
+                assert found == pytest.approx((one.difference, one.standard_error, one.df, one.p))
+    assert pairs.equivalence_p(0.05)[0, 1] == pytest.approx(
+        crossed_difference(scores[0], scores[1]).equivalence_p(0.05)
+    )
+
+
+def test_equivalence_is_two_one_sided_t_tests() -> None:
+    random = np.random.default_rng(3)
+    a, b = (np.repeat(random.normal(0.5, 0.01, (12, 1)), 3, axis=1) for _ in range(2))
+    differences = a[:, 0] - b[:, 0]
+    peer = max(
+        stats.ttest_1samp(differences, -0.01, alternative="greater").pvalue,
+        stats.ttest_1samp(differences, 0.01, alternative="less").pvalue,
+    )
+    assert crossed_difference(a, b).equivalence_p(0.01) == pytest.approx(peer)
+
+
+def test_one_loss_alone_has_an_interval_too(pair: tuple[Scores, Scores]) -> None:
+    a = np.repeat(pair[0][:, :1], 3, axis=1)
+    found = combination(parts_of([a]), [1.0])
+    peer = stats.ttest_1samp(a[:, 0], 0.0).confidence_interval()
+    assert (found.low, found.high) == pytest.approx((peer.low, peer.high))
 
 
 def test_order_of_patients_and_seeds_does_not_matter(pair: tuple[Scores, Scores]) -> None:

@@ -51,23 +51,3 @@ def seed_statistics(runs: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFrame:
     """
     groups = runs.groupby(["dataset", "label", "metric", *by], observed=True)["value"]
     return groups.agg(mean="mean", sd="std", seeds="count").reset_index()
-
-
-def run_states(trials: pd.DataFrame, folds: pd.Series) -> pd.DataFrame:
-    """Return the state of every run, one (dataset, label, seed).
-
-    Args:
-        trials: The study's own trials, from :func:`harness.store.frames.trials`.
-        folds: Number of folds by dataset; a run is complete only with all of them.
-
-    Returns:
-        Columns dataset, label, seed, and the booleans ``scored`` (all folds have scores),
-        ``diverged`` (a fold diverged) and ``collapsed`` (a fold collapsed, none diverged).
-    """
-    flags = trials.assign(done=trials["state"] == "done", diverged=trials["state"] == "diverged")
-    runs = flags.groupby(["dataset", "label", "seed"], as_index=False).agg(
-        done=("done", "sum"), diverged=("diverged", "any"), collapsed=("collapsed", "any")
-    )
-    runs["scored"] = runs["done"] >= runs["dataset"].map(folds).astype(float)  # no text where there is no run
-    runs["collapsed"] &= ~runs["diverged"]
-    return runs[["dataset", "label", "seed", "scored", "diverged", "collapsed"]]

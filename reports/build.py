@@ -3,10 +3,10 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from harness.answering.looks import digest_of_scores, record_look
 from harness.store import frames
 from harness.store.database import Database
 from reports.figures.save import save_figures
-from reports.looks import record_look
 from reports.page import render_page
 from reports.page.content import banners
 from reports.results import StudyResults, load_results
@@ -49,7 +49,7 @@ def build_report(
     """
     results = load_results(database, study, prepared, artifacts, peek)
     if results.part == "test" and len(results.scores):
-        record_look(database, study, results.scores, results.progress.complete)
+        record_look(database, study, digest_of_scores(results.scores), results.progress.complete)
         results = replace(results, looks=frames.looks(database, study))
     tables = [main_table(results), *class_tables(results)]
     written = [(table, write_table(table, out / "tables")) for table in tables]

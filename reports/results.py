@@ -4,21 +4,34 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from harness.answering.runs import run_states, whole_runs
+from harness.answering.settled import settled_datasets
+from harness.answering.shown import (
+    Checkpoint,
+    Part,
+    Progress,
+    checkpoint_of,
+    dataset_order,
+    folds_of,
+    part_of,
+    progress_of,
+    seeds_of,
+    split_of,
+)
 from harness.errors import InputError
 from harness.store import frames
 from harness.store.database import Database
 from harness.store.privacy import without_paths
 from harness.store.schema import EXTERNAL, FINAL_STATES
-from reports.aggregate import patient_values, run_states, run_values
+from harness.store.stages import read_stages
+from reports.aggregate import patient_values, run_values
 
 if TYPE_CHECKING:
     from harness.tuning.history import SearchHistory
-
-Part = Literal["validation", "test"]
 
 FAMILIES = ("distribution", "region", "boundary", "compound", "lesion")
 """Order of the families in every table and figure; unknown ones follow."""
@@ -39,20 +52,6 @@ class ListedLoss:
     family: str
     expression: str
     tuned_from: str | None = None
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How much of the plan is there, in trials."""
-
-    planned: int
-    finished: int
-    failed: int
-
-    @property
-    def complete(self) -> bool:
-        """Whether every planned trial is done or diverged."""
-        return self.finished >= self.planned
 
 
 @dataclass(frozen=True)
@@ -87,7 +86,7 @@ class StudyResults:
     splits: Mapping[str, Mapping[str, Any]]
     progress: Progress
     part: Part
-    checkpoint: Literal["best", "last"]
+    checkpoint: Checkpoint
     scores: pd.DataFrame
     curves: pd.DataFrame
     trials: pd.DataFrame
@@ -102,7 +101,7 @@ class StudyResults:
     @property
     def folds(self) -> dict[str, int]:
         """Number of folds of every dataset."""
-        return {dataset: _folds(split) for dataset, split in self.splits.items()}
+        return {dataset: folds_of(split) for dataset, split in self.splits.items()}
 
     @property
     def torn(self) -> list[str]:
@@ -112,7 +111,7 @@ class StudyResults:
     @cached_property
     def runs(self) -> pd.DataFrame:
         """State of every run."""
-        return _run_states(self.trials, self.folds)
+        return run_states(self.trials, self.folds)
 
     @cached_property
     def patients(self) -> pd.DataFrame:
@@ -127,7 +126,7 @@ class StudyResults:
     @property
     def seeds(self) -> int:
         """Number of seeds that the study asks for."""
-        return _seeds(self.document.resolved, self.trials)
+        return seeds_of(self.document.resolved, self.trials)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -180,13 +179,13 @@ def load_results(database: Database, study: str, prepared: Path, artifacts: Path
     if not own["state"].isin(FINAL_STATES).any():
         raise InputError(f"study {study!r} has no finished trial yet; run 'lossbench run {study}' first")
     cases = frames.cases(database, study)
-    datasets = _dataset_order(trials, document.resolved)
-    splits = {name: _split(trials, name) for name in datasets}
-    folds = {name: _folds(split) for name, split in splits.items()}
-    progress = _progress(own, document.resolved, folds)
-    part = _part(document.resolved, progress, peek)
-    checkpoint = _checkpoint(document.resolved)
-    complete = _run_states(own, folds).query("scored")
+    datasets = dataset_order(trials, document.resolved)
+    splits = {name: split_of(trials, name) for name in datasets}
+    folds = {name: folds_of(split) for name, split in splits.items()}
+    settled = settled_datasets(read_stages(database, study), own, document.resolved)
+    progress = progress_of(own, document.resolved, folds, settled)
+    part = part_of(document.resolved, progress.complete, peek)
+    checkpoint = checkpoint_of(document.resolved)
     searches = _searches(database, study, trials)
     return StudyResults(
         document=document,
@@ -199,7 +198,9 @@ def load_results(database: Database, study: str, prepared: Path, artifacts: Path
         progress=progress,
         part=part,
         checkpoint=checkpoint,
-        scores=_shown(frames.scores(database, study), part, checkpoint, complete),
+        scores=whole_runs(
+            frames.scores(database, study, part=part, checkpoint=checkpoint), run_states(own, folds)
+        ),
         curves=frames.curves(database, study),
         trials=own,
         cases=cases,
@@ -219,99 +220,6 @@ def _searches(database: Database, study: str, trials: pd.DataFrame) -> "tuple[Se
     from harness.tuning.history import load_searches
 
     return tuple(load_searches(database, study))
-
-
-def _run_states(own: pd.DataFrame, folds: Mapping[str, int]) -> pd.DataFrame:
-    """Return the state of every run; predictions made elsewhere are whole, however many folds others have."""
-    external = own["family"] == EXTERNAL
-    parts = [
-        run_states(own[~external], pd.Series(folds)),
-        run_states(own[external], pd.Series(dict.fromkeys(folds, 1))),
-    ]
-    return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
-
-
-def _shown(scores: pd.DataFrame, part: Part, checkpoint: str, complete: pd.DataFrame) -> pd.DataFrame:
-    runs = set(zip(complete["dataset"], complete["label"], complete["seed"], strict=True))
-    keys = zip(scores["dataset"], scores["label"], scores["seed"], strict=True)
-    wanted = pd.Series([key in runs for key in keys], index=scores.index, dtype=bool)
-    return scores[wanted & (scores["part"] == part) & (scores["checkpoint"] == checkpoint)].reset_index(
-        drop=True
-    )
-
-
-def _part(resolved: Mapping[str, Any], progress: Progress, peek: bool) -> Part:
-    if peek:
-        return "test"
-    asked = "validation" if resolved.get("evaluation") == "validation" else "test"
-    return "test" if asked == "test" and progress.complete else "validation"
-
-
-def _checkpoint(resolved: Mapping[str, Any]) -> Literal["best", "last"]:
-    return "last" if resolved.get("protocol", {}).get("checkpoint") == "last" else "best"
-
-
-def _split(trials: pd.DataFrame, dataset: str) -> Mapping[str, Any]:
-    """The split, from the canonical form of any of the dataset's trials that were trained."""
-    forms = trials.loc[trials["dataset"] == dataset, "canonical"]
-    return next((form["split"] for form in forms if "split" in form), {})
-
-
-def _folds(split: Mapping[str, Any]) -> int:
-    return int(split.get("k", 1)) if split.get("kind") == "kfold" else 1
-
-
-def _progress(own: pd.DataFrame, resolved: Mapping[str, Any], folds: Mapping[str, int]) -> Progress:
-    runs = _seeds(resolved, own) * _arms(resolved)
-    unseen = max(0, len(resolved.get("datasets", ())) - len(folds))
-    if (resolved.get("only") or {}).get("folds") is not None:
-        unseen = 0  # left out, because it has none of these folds
-    planned = runs * (sum(_chosen(resolved, "folds", range(k)) for k in folds.values()) + unseen)
-    external = int((own["family"] == EXTERNAL).sum())
-    return Progress(
-        planned=max(planned, len(own) - external) + external,
-        finished=int(own["state"].isin(FINAL_STATES).sum()),
-        failed=int((own["state"] == "failed").sum()),
-    )
-
-
-def _seeds(resolved: Mapping[str, Any], trials: pd.DataFrame) -> int:
-    """Number of seeds asked for; a study in parts (``only``) asks for those of all parts that are here."""
-    asked = int(resolved.get("seeds", 1))
-    chosen = _chosen(resolved, "seeds", range(asked))
-    return asked if chosen == asked else min(asked, max(chosen, trials["seed"].nunique()))
-
-
-def _arms(resolved: Mapping[str, Any]) -> int:
-    """Number of losses, those counted twice that have a tuned arm beside the declared one."""
-    entries = resolved.get("losses", ())
-    tuned = (resolved.get("tuning") or {}).get("losses") or ()
-    second = [
-        entry
-        for entry in entries
-        if entry.get("alpha") != "tune" and (tuned == "all" or entry.get("label") in tuned)
-    ]
-    return len(entries) + len(second)
-
-
-def _chosen(resolved: Mapping[str, Any], what: str, known: range) -> int:
-    """Number of seeds or folds among ``known`` that the study trains."""
-    only = (resolved.get("only") or {}).get(what)
-    return len(known) if only is None else len({*only} & {*known})
-
-
-def _dataset_order(trials: pd.DataFrame, resolved: Mapping[str, Any]) -> tuple[str, ...]:
-    declared = [
-        entry if isinstance(entry, str) else str(entry.get("dataset", ""))
-        for entry in resolved.get("datasets", ())
-    ]
-
-    def place(name: str) -> tuple[int, str]:
-        plain = name.removesuffix("-sim")
-        found = [index for index, entry in enumerate(declared) if entry in {name, plain}]
-        return (found[0] if found else len(declared), name)
-
-    return tuple(sorted(set(trials["dataset"]), key=place))
 
 
 def _loss_order(

@@ -18,6 +18,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "study": {"training", "losses", "metrics", "models", "data"},
     "store": set(),
     "scheduling": {"study", "training", "store", "data"},
+    "answering": {"store", "study", "statistics", "scheduling", "metrics"},
     "tuning": {"scheduling", "study", "store", "losses", "metrics", "data"},
     "bench": {
         *("geometry", "losses", "metrics", "data", "models", "training"),
@@ -26,6 +27,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 MAY_IMPORT["cli"] = set(MAY_IMPORT)
 REPORTS_MAY_IMPORT: dict[str, set[str]] = {
+    "answering",
     "store",
     "study",
     "tuning",

@@ -9,6 +9,7 @@ from rich.markup import escape
 
 from harness import __version__
 from harness.cli import (
+    answer_commands,
     bench_commands,
     catalogue_commands,
     data_commands,
@@ -37,6 +38,7 @@ app = typer.Typer(
 plan_commands.add_to(app)
 tune_commands.add_to(app)
 study_commands.add_to(app)
+answer_commands.add_to(app)
 watch_commands.add_to(app)
 loss_commands.add_to(app)
 catalogue_commands.add_to(app)

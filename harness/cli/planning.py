@@ -1,14 +1,17 @@
 """What a study would train, cell by cell (dataset x loss)."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from harness.answering.settled import last_stages
 from harness.cli.home import Home
 from harness.cli.plan_cell import PlannedCell, states_of
 from harness.cli.preparation import ReadyDataset
 from harness.scheduling.costs import Costs
 from harness.store.database import Database, open_if_there
+from harness.store.stages import StageRecord, read_stages
 from harness.store.summaries import stale_reasons
 from harness.study.loss_entry import LossEntry
 from harness.study.plan import PlannedTrial, cell_trials, chosen_folds, tunes
@@ -26,6 +29,7 @@ def plan_cells(
     Datasets whose files are not here are planned too; their trials have no keys yet.
     """
     database = open_if_there(home.database_url)
+    stages = last_stages(read_stages(database, study.study)) if database else {}
     labels = _labels(study)
     cells = []
     for entry, dataset in zip(study.dataset_entries, ready, strict=True):
@@ -39,8 +43,20 @@ def plan_cells(
         own = {
             loss.label: _fixed_cell(study, loss, dataset, database) for loss in study.losses if not loss.tuned
         }
-        cells += [(own | _tuned_cells(study, dataset, database))[label] for label in labels]
+        all_of_it = own | _tuned_cells(study, dataset, database)
+        stage = stages.get(dataset.prepared.name)
+        cells += [_with_stage(all_of_it[label], stage) for label in labels]
     return cells
+
+
+def _with_stage(cell: PlannedCell, stage: StageRecord | None) -> PlannedCell:
+    """Return a cell with what a run until decided has decided, if that was by its trials."""
+    seeds = stage.seeds.get(cell.label) if stage else None
+    if stage is None or seeds is None or any(each.trial.seed < seeds for each in cell.left):
+        return cell
+    what = "until decided" if stage.is_last else "until decided, so far"
+    note = f"{what}: {stage.outcome} at look {stage.look + 1}, {seeds} seeds"
+    return replace(cell, note=note + (", no more" if cell.label in stage.dropped else ""))
 
 
 def _labels(study: Study) -> list[str]:

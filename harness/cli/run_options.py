@@ -45,6 +45,25 @@ StallOption = Annotated[
     float,
     typer.Option(min=0.01, help="Minutes without news after which a worker is taken for hung and ended."),
 ]
+UntilDecidedOption = Annotated[
+    bool,
+    typer.Option(
+        "--until-decided",
+        help="Train a few seeds of every loss, look at the test scores, drop what is proven inferior and add "
+        "seeds where they settle something, until the best is known, cannot be, or --max-seeds are spent. "
+        "The levels of all looks add up to the study's alpha.",
+    ),
+]
+MaxSeedsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--max-seeds",
+        min=2,
+        help="With --until-decided: seeds that a loss gets at most; twice the study's and at least 10 if "
+        "absent.",
+        show_default=False,
+    ),
+]
 QuietOption = Annotated[bool, typer.Option("--quiet", help="Tell only warnings and failures.")]
 EventsOption = Annotated[
     bool, typer.Option("--json", help="Tell events as JSON lines on stderr, and the summary as JSON.")

@@ -14,16 +14,18 @@ from harness.cli.run_options import (
     DeviceOption,
     EventsOption,
     LocalOption,
+    MaxSeedsOption,
     QuietOption,
     SlicesOption,
     StallOption,
     TrialsPerGpuOption,
+    UntilDecidedOption,
     WorkersOption,
     end_with,
     print_summary,
     trials_per_gpu_of,
 )
-from harness.cli.study_options import SetOption, StudyArgument
+from harness.cli.study_options import SetOption, StudyArgument, study_name
 
 if TYPE_CHECKING:
     from harness.cli.live import Style
@@ -54,6 +56,8 @@ def run(
     ] = True,
     address: AddressOption = None,
     stall_after: StallOption = STALL_MINUTES,
+    until_decided: UntilDecidedOption = False,
+    max_seeds: MaxSeedsOption = None,
     quiet: QuietOption = False,
     as_json: EventsOption = False,
 ) -> None:
@@ -63,21 +67,39 @@ def run(
     them now.
     """
     if dry_run:
-        plan(study, data, home, db, overrides, as_json, workers, device)
+        changes, looks = _first_look(study, overrides, max_seeds) if until_decided else (overrides, "")
+        plan(study, data, home, db, changes, as_json, workers, device)
+        if looks and not as_json:
+            stdout.print(looks, highlight=False, markup=False)
         return
     from harness.cli.running import RunOptions, run_study
 
     view: Style = "json" if as_json else "quiet" if quiet else "auto"
     share = trials_per_gpu_of(trials_per_gpu)
     options = RunOptions(
-        local, workers, device, share, retry_failed, slices, keep_models, address, stall_after, view
+        local,
+        workers,
+        device,
+        share,
+        retry_failed,
+        slices,
+        keep_models,
+        address,
+        stall_after,
+        view,
+        until_decided=until_decided,
+        max_seeds=max_seeds,
     )
-    summary = run_study(study, tuple(overrides or ()), Home(home, db), data, options)
+    result = run_study(study, tuple(overrides or ()), Home(home, db), data, options)
     if as_json:
-        print_json(vars(summary))
+        stages = {"stages": [each.as_json() for each in result.stages]} if until_decided else {}
+        print_json({**vars(result.summary), **stages})
     else:
-        print_summary(summary, f"lossbench report {study}")
-    end_with(summary)
+        for each in result.stages:
+            stdout.print(each.sentence, highlight=False, markup=False)
+        following = "answer" if until_decided else "report"
+        print_summary(result.summary, f"lossbench {following} {study}")
+    end_with(result.summary)
 
 
 def report(
@@ -101,7 +123,7 @@ def report(
 
     where = Home(home, db)
     database = open_database(where.database_url)
-    name = _study_name(study)
+    name = study_name(study)
     written = build_report(
         database, name, out or where.report(name), where.prepared, where.artifacts, peek=peek
     )
@@ -109,13 +131,12 @@ def report(
     stdout.print(f"report: {written.page}", highlight=False, markup=False, soft_wrap=True)
 
 
-def _study_name(given: str) -> str:
-    """Return the name of a study that is given by its name or its file, as ``run`` takes it."""
-    path = Path(given)
-    if path.suffix not in {".yaml", ".yml"}:
-        return given
-    if not path.is_file():
-        return path.stem
-    from harness.strict_yaml import read
+def _first_look(study: str, overrides: list[str] | None, max_seeds: int | None) -> tuple[list[str], str]:
+    """Return the changes that leave the trials of the first look, and a sentence about all looks."""
+    from harness.cli.deciding import describe_looks, looks_of, most_seeds, runs_of
+    from harness.study.spec import load_study
 
-    return str(read(path.read_text(), given).get("study", path.stem))
+    declared, folder = load_study(study, tuple(overrides or ()))
+    most = most_seeds(declared, max_seeds)
+    first = looks_of(declared, most).seeds[0]
+    return [*(overrides or ()), f"seeds={first}"], describe_looks(declared, most, runs_of(declared, folder))

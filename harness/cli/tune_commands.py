@@ -86,7 +86,7 @@ def tune(
             view=view,
             only_searches=True,
         )
-        summary = run_study(study, changes, where, data, options)
+        summary = run_study(study, changes, where, data, options).summary
     database = open_database(where.database_url)
     rows = search_rows(load_searches(database, declared.study))
     database.close()

@@ -91,7 +91,7 @@ class Driver:
         taker = Taker(self._begin, self._join, self._reuse, self._patiently)
         self._waiting = WaitingTrials(store, study_id, source, options, folders, taker)
         self._cells: Mapping[Cell, int] = {}
-        self._searched = False
+        self._learned = False
         self._counts = {"trained": 0, "reused": 0, "failed": 0}
         self._workers = 0
         self._told_to_stop = False
@@ -163,8 +163,8 @@ class Driver:
             self._submit(key, self._running[key])
         while (free := self.executor.free) and self._waiting.has_given(free):
             pass
-        if self._searched:  # and may have learned, from what it was told and asked, how many are left
-            self._searched = False
+        if self._learned:  # from what the source was told and asked: how many are left
+            self._learned = False
             self._count_again()
 
     def _begin(self, key: str, planned: list[PlannedTrial]) -> None:
@@ -306,7 +306,7 @@ class Driver:
 
     def _report(self, planned: PlannedTrial, result: TrialResult) -> None:
         self.source.report(planned, result)
-        self._searched |= planned.trial.purpose == "search"
+        self._learned |= self.source.learns(planned)
 
     def _count_again(self) -> None:
         cells = self.source.cells

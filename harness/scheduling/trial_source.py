@@ -42,6 +42,9 @@ class TrialSource(Protocol):
     def report(self, planned: PlannedTrial, result: TrialResult) -> None:
         """Hear how a trial given out has ended."""
 
+    def learns(self, planned: PlannedTrial) -> bool:
+        """Whether the number of trials may be another one, now that it has heard of this one's end."""
+
     @property
     def exhausted(self) -> bool:
         """Whether no trial will come any more."""
@@ -77,6 +80,10 @@ class PlanSource:
 
     def report(self, planned: PlannedTrial, result: TrialResult) -> None:
         """A plan does not depend on results."""
+
+    def learns(self, planned: PlannedTrial) -> bool:
+        """So it learns nothing."""
+        return False
 
     @property
     def exhausted(self) -> bool:
@@ -116,6 +123,10 @@ class JoinedSources:
     def report(self, planned: PlannedTrial, result: TrialResult) -> None:
         """Tell the source that gave the trial."""
         self._giver(planned).report(planned, result)
+
+    def learns(self, planned: PlannedTrial) -> bool:
+        """Ask the source that gave the trial."""
+        return self._giver(planned).learns(planned)
 
     def _giver(self, planned: PlannedTrial) -> TrialSource:
         return self._origin[planned.label, planned.trial.key]

@@ -26,7 +26,7 @@ from harness.statistics.multiplicity import holm_of_pairs, rank_sets
 from harness.statistics.pair_plans import PairPlan, open_pairs
 from harness.statistics.plan import Contrast
 from harness.statistics.recommendation import Costs, Recommendation, recommend
-from harness.statistics.seed_correlation import SeedCorrelation, seed_correlation
+from harness.statistics.seed_correlation import SeedCorrelation, paired_pairs, seed_correlation
 from harness.statistics.versus import Versus, versus_reference
 
 ONE_SEED = (
@@ -111,6 +111,8 @@ class Comparison:
         pairs: All pairs.
         holm: p of all pairs adjusted by Holm.
         best: Comparisons with the best.
+        paired: Possibly best losses if seeds counted as paired between losses, for comparison; None where
+            some losses have no two seeds in common.
         draws: Joint draws.
         stability: What they say.
         correlation: Of the seed means between losses.
@@ -125,6 +127,7 @@ class Comparison:
     pairs: Pairs
     holm: NDArray[np.float64]
     best: Best
+    paired: tuple[str, ...] | None
     draws: Draws
     stability: Stability
     correlation: SeedCorrelation
@@ -197,6 +200,7 @@ def answer_block(block: Block, asked: Asked) -> CellAnswer:
         pairs,
         holm_of_pairs(pairs),
         best,
+        _paired(inside, asked, useless),
         draws,
         stable,
         seed_correlation(inside),
@@ -208,6 +212,14 @@ def answer_block(block: Block, asked: Asked) -> CellAnswer:
     )
     recommendation = recommend(best, stable, useless, asked.references, asked.costs)
     return CellAnswer(block, asked, _rows(block, asked, comparison), recommendation, comparison)
+
+
+def _paired(block: Block, asked: Asked, useless: NDArray[np.int64]) -> tuple[str, ...] | None:
+    pairs = paired_pairs(block)
+    if not np.isfinite(pairs.error).all():
+        return None
+    best = compare_with_best(pairs, asked.margin, asked.alpha, useless)
+    return best.names(best.possibly_best)
 
 
 def _rows(block: Block, asked: Asked, comparison: Comparison | None) -> tuple[LossRow, ...]:

@@ -102,6 +102,7 @@ def _comparison(cell: CellAnswer, comparison: Comparison) -> dict[str, Any]:
         "pairs": _pairs(comparison, cell.asked.margin, cell.asked.alpha),
         "prior": comparison.parts.variances.prior,
         "seed_correlation": comparison.correlation.pooled,
+        "possibly_best_with_paired_seeds": comparison.paired,
         "ranking_stability": {"tau": stable.agreement, "draws": stable.draws},
         "versus": [_versus(each) for each in comparison.versus],
         "claims": [_claim(each) for each in comparison.claims],
@@ -172,6 +173,8 @@ def _over(over: OverDatasets) -> dict[str, Any]:
         "beliefs": over.beliefs,
         "ranks": over.ranks,
         "transfer": over.transfer,
+        "conditional": over.conditional,
+        "conditional_advice": [vars(each) for each in over.advice],
         "claims": [_claim(each) for each in over.claims],
     }
 

@@ -19,10 +19,14 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy import stats
 
 from harness.statistics.block import MIN_SEEDS, Unanswerable
 from harness.statistics.moderation import MIN_LOSSES, MOST_DF, Prior, fit_prior
 from harness.statistics.variance_components import Components, Values, unlucky_factor
+
+OUTLIER = 0.001
+"""Level at which the seeds of a loss vary too much to say anything of the others."""
 
 MIN_CELLS = 4
 """Patients in runs, below which nothing is estimated."""
@@ -35,6 +39,7 @@ class Pilot:
     Attributes:
         losses: Those with at least two seeds in common.
         left_out: Losses with too few of them.
+        apart: Losses whose seeds vary so much more that they say nothing of the others.
         first: Index of one loss of each pair.
         second: Of the other.
         components: Of each pair.
@@ -46,6 +51,7 @@ class Pilot:
 
     losses: tuple[str, ...]
     left_out: tuple[str, ...]
+    apart: tuple[str, ...]
     first: NDArray[np.int64]
     second: NDArray[np.int64]
     components: Components
@@ -116,15 +122,18 @@ def _pilot(
         + of_seed * float((counts**2).sum()) / cells**2
         + residual / cells
     )
-    prior = _prior(scores, seed)
+    spread = _seed_variances(scores, seed)
+    apart = _apart(spread, len(counts) - 1)
+    prior = _prior(spread[~apart], len(counts) - 1)
     rest_each = np.maximum(0.0, _of_losses(residual, first, second, len(losses)))
-    seed_each = _upwards(_of_losses(of_seed, first, second, len(losses)), prior, len(counts) - 1)
+    seed_each = _upwards(_of_losses(of_seed, first, second, len(losses)), apart, prior, len(counts) - 1)
     of_seed = np.maximum(0.0, of_seed)
     factor = unlucky_factor(min(prior.df + len(counts) - 1, MOST_DF))
     worst = seed_each * factor + (factor - 1) * rest_each / counts.mean()
     return Pilot(
         losses,
         left_out,
+        tuple(loss for loss, alone in zip(losses, apart, strict=True) if alone),
         first.astype(np.int64),
         second.astype(np.int64),
         Components(
@@ -188,18 +197,44 @@ def _of_losses(pairs: Values, first: NDArray[np.int64], second: NDArray[np.int64
     return np.asarray((sums - pairs.sum() / (losses - 1)) / (losses - 2))
 
 
-def _upwards(seed: Values, prior: Prior, df: int) -> Values:
-    """Return seed components, none below the mean of the losses: few seeds say little of one."""
-    mean = max(0.0, float(seed.mean()))
-    if not 0 < prior.df < np.inf:
-        return np.full_like(seed, mean)
-    return np.asarray(np.maximum(mean, (prior.df * mean + df * seed) / (prior.df + df)))
+def _upwards(seed: Values, apart: NDArray[np.bool_], prior: Prior, df: int) -> Values:
+    """Return seed components, none below the mean of the losses: few seeds say little of one.
+
+    Losses that stand apart keep their own, and do not count in the mean.
+    """
+    mean = max(0.0, float(seed[~apart].mean()))
+    found = np.full_like(seed, mean)
+    if 0 < prior.df < np.inf:
+        found = np.maximum(mean, (prior.df * mean + df * seed) / (prior.df + df))
+    return np.asarray(np.where(apart, np.maximum(mean, seed), found))
 
 
-def _prior(scores: Values, seed: NDArray[np.int64]) -> Prior:
-    """Return what the losses lend each other, from the means of seeds after what they have in common."""
-    if len(scores) < MIN_LOSSES:
-        return Prior(0.0, 0.0)
+def _seed_variances(scores: Values, seed: NDArray[np.int64]) -> Values:
+    """Return the variance between the means of seeds, of each loss beside what most have in common."""
     size = np.bincount(seed)
-    means = np.array([np.bincount(seed, own) for own in scores - scores.mean(axis=0)]) / size
-    return fit_prior(means.var(axis=1, ddof=1), np.full(len(scores), len(size) - 1.0))
+    means = np.array([np.bincount(seed, own) for own in scores - np.median(scores, axis=0)]) / size
+    return np.asarray(means.var(axis=1, ddof=1))
+
+
+def _apart(variances: Values, df: int) -> NDArray[np.bool_]:
+    """Return which losses vary far more between seeds than the others: one that nearly collapsed once.
+
+    One at a time, the largest against the mean of the rest, by the F test; never more than a quarter.
+    """
+    found = np.zeros(len(variances), bool)
+    if len(variances) < MIN_LOSSES:
+        return found
+    for largest in np.argsort(-variances)[: len(variances) // 4]:
+        rest = ~found
+        rest[largest] = False
+        if variances[largest] <= stats.f.isf(OUTLIER, df, df * rest.sum()) * variances[rest].mean():
+            break
+        found[largest] = True
+    return found
+
+
+def _prior(variances: Values, df: int) -> Prior:
+    """Return what the losses lend each other."""
+    if len(variances) < MIN_LOSSES:
+        return Prior(0.0, 0.0)
+    return fit_prior(variances, np.full(len(variances), float(df)))

@@ -9,6 +9,8 @@ import numpy as np
 from harness.statistics.best import Best, compare_with_best
 from harness.statistics.block import Unanswerable
 from harness.statistics.cell import CellAnswer
+from harness.statistics.conditional import Interaction, interactions, transfer
+from harness.statistics.conditional import Transfer as ConditionalTransfer
 from harness.statistics.contrasts import Claim, judge_claims
 from harness.statistics.crossed import Pairs
 from harness.statistics.dataset_answer import DatasetAnswer, answer_dataset
@@ -33,6 +35,21 @@ FEW_FOR_NEW = 3
 
 
 @dataclass(frozen=True)
+class Advice:
+    """A choice between two losses by a descriptor of the patient that pays.
+
+    Attributes:
+        interaction: How the difference of the loss from the reference depends on the descriptor.
+        reference: The other loss.
+        regret: With and without it, on datasets left out.
+    """
+
+    interaction: Interaction
+    reference: str
+    regret: ConditionalTransfer
+
+
+@dataclass(frozen=True)
 class OverDatasets:
     """The answer over all datasets, each with the same weight.
 
@@ -47,6 +64,8 @@ class OverDatasets:
         ranks: Mean ranks.
         transfer: What advice from the other datasets costs.
         claims: Contrasts over datasets, of those that can be answered on all.
+        conditional: How differences from the first reference depend on the patients, over all datasets.
+        advice: Of these, what survives the correction and would have cost less on datasets left out.
     """
 
     several: Several
@@ -59,6 +78,8 @@ class OverDatasets:
     ranks: DatasetRanks
     transfer: Transfer
     claims: tuple[Claim, ...]
+    conditional: tuple[Interaction, ...] = ()
+    advice: tuple[Advice, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -135,6 +156,7 @@ def _over_datasets(answers: Sequence[DatasetAnswer], results: Results) -> OverDa
         rank_datasets(several),
         leave_one_dataset_out(several, results.plan.references),
         _claims(list(cells.values())),
+        *_conditional(answers, results),
     )
 
 
@@ -145,6 +167,24 @@ def _costs(cells: Iterable[CellAnswer]) -> Costs:
         seconds.update(cell.asked.costs.seconds)
         parameters.update(cell.asked.costs.parameters)
     return Costs(seconds, parameters)
+
+
+def _conditional(
+    answers: Sequence[DatasetAnswer], results: Results
+) -> tuple[tuple[Interaction, ...], tuple[Advice, ...]]:
+    blocks = [each.primary.block for each in answers]
+    margins = [each.primary.asked.margin for each in answers]
+    shared = [each for each in results.plan.references if all(each in block.losses for block in blocks)]
+    if results.patients is None or not shared:
+        return (), ()
+    found = interactions(blocks, results.patients, shared[0], margins)
+    advice = []
+    for each in found:
+        if each.found:
+            regret = transfer(blocks, results.patients, each.loss, shared[0], each.descriptor, margins)
+            if regret is not None and regret.lower:
+                advice.append(Advice(each, shared[0], regret))
+    return found, tuple(advice)
 
 
 def _claims(cells: Sequence[CellAnswer]) -> tuple[Claim, ...]:

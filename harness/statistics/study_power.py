@@ -69,7 +69,7 @@ class StudyPower:
             :func:`~harness.statistics.discriminability.variance_shares`.
         grid: Smallest difference by patients and seeds, see
             :func:`~harness.statistics.seeds_and_cases.planning_grid`.
-        discriminability: Of the design; None without a pilot.
+        discriminability: Of the design, losses that stand apart left out; None without a pilot.
         cheapest: Design for a typical pair if all losses get the same seeds and all of it is yet to be paid;
             None if prices are unknown or no design does.
     """
@@ -110,7 +110,7 @@ def power_of_pilot(pilot: Pilot, design: Design, hours: Mapping[str, float]) -> 
         ),
         variance_shares(leading.names, leading.components, design.patients, (seeds[at], seeds[at])),
         _grid(components, design),
-        discriminability(pilot.means, pilot.noise, planned),
+        _discriminability(pilot, planned),
         _cheapest(components, design, hours),
     )
 
@@ -134,6 +134,12 @@ def power_of_stated(components: Components, design: Design, hours: Mapping[str, 
         None,
         _cheapest(components, design, hours),
     )
+
+
+def _discriminability(pilot: Pilot, planned: Values) -> Discriminability:
+    usual = np.array([loss not in pilot.apart for loss in pilot.losses])
+    both = usual[pilot.first] & usual[pilot.second]
+    return discriminability(pilot.means[usual], pilot.noise[both], planned[both])
 
 
 def _towards(

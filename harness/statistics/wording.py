@@ -29,9 +29,10 @@ def verdict(answer: StudyAnswer) -> list[str]:
         found += _over_datasets(answer.over_datasets, answer)
     for each in answer.datasets:
         found += headline(each)
+    found += list(claims(answer))
     for each in answer.datasets:
         found += _boundary(each)
-    found += list(claims(answer))
+    found += list(_advice(answer.over_datasets))
     return found[:MOST_SENTENCES]
 
 
@@ -88,17 +89,21 @@ def warnings(answer: StudyAnswer) -> list[str]:
 
 
 def claims(answer: StudyAnswer) -> Iterator[str]:
-    """Yield the answer to every contrast, over datasets where that exists."""
-    if answer.over_datasets is not None:
-        groups = [("over these datasets", answer.over_datasets.claims)]
-    else:
-        groups = [
-            (f"on {each.dataset}", each.primary.comparison.claims)
-            for each in answer.datasets
-            if each.primary.comparison is not None
-        ]
-    for where, found in groups:
-        yield from (claim_sentence(claim, where) for claim in found if claim.estimate is not None)
+    """Yield the answer to every contrast: over datasets, or on those that can answer it."""
+    own = [
+        (f"on {each.dataset}", each.primary.comparison.claims)
+        for each in answer.datasets
+        if each.primary.comparison is not None
+    ]
+    over = () if answer.over_datasets is None else answer.over_datasets.claims
+    for index in range(len(own[0][1]) if own else 0):
+        if over and over[index].estimate is not None:
+            yield claim_sentence(over[index], "over these datasets")
+            continue
+        found = [(claim[index], where) for where, claim in own]
+        asked = [(claim, where) for claim, where in found if claim.estimate is not None]
+        for claim, where in asked or found[:1]:
+            yield claim_sentence(claim, where)
 
 
 def claim_sentence(claim: Claim, where: str) -> str:
@@ -165,6 +170,16 @@ def _over_datasets(over: OverDatasets, answer: StudyAnswer) -> Iterator[str]:
         yield f"{count} datasets say nothing about a new one; that takes three."
     elif over.new.weak:
         yield f"What is said about a new dataset rests on {count} of them, which is weak."
+
+
+def _advice(over: OverDatasets | None) -> Iterator[str]:
+    for each in () if over is None else over.advice:
+        way = "larger" if each.interaction.slope > 0 else "smaller"
+        found = each.interaction
+        yield (
+            f"Exploratory: {found.loss} gains on {each.reference} where {found.descriptor} is {way} (q "
+            f"{found.q:.2g}); choosing by it would have cost less on datasets left out."
+        )
 
 
 def _boundary(answer: DatasetAnswer) -> Iterator[str]:

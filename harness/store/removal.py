@@ -24,6 +24,7 @@ from harness.store.schema import (
     ScoreRow,
     SplitCaseRow,
     SplitRow,
+    StageRow,
     StudyRow,
     StudyTrialRow,
     TrialRow,
@@ -77,6 +78,7 @@ def delete_study(database: Database, study: str) -> Removal:
         study_id = connection.scalars(select(StudyRow.id).where(StudyRow.name == study)).one()
         connection.execute(delete(StudyTrialRow).where(StudyTrialRow.study_id == study_id))
         connection.execute(delete(LookRow).where(LookRow.study_id == study_id))
+        connection.execute(delete(StageRow).where(StageRow.study_id == study_id))
         connection.execute(delete(StudyRow).where(StudyRow.id == study_id))
         for ids in _batches(own):
             for table in _OF_TRIALS:

@@ -34,6 +34,8 @@ CHECKPOINTS = ("best", "last")
 DIRECTIONS = ("higher", "lower")
 SIDES = ("train", "validation", "test")
 
+STAGE_OUTCOMES = ("go on", "decided", "impossible", "out of seeds")
+
 EXTERNAL = "external"
 """Loss family of what was not trained here."""
 
@@ -347,3 +349,34 @@ class LookRow(Base):
     digest: Mapped[str]
     at: Mapped[datetime]
     complete: Mapped[bool]
+
+
+class StageRow(Base):
+    """A look of ``run --until-decided`` at one dataset of a study, and what it decided.
+
+    What was decided stays: the same ``question`` is not judged again.
+    """
+
+    __tablename__ = "stage"
+    __table_args__ = (
+        UniqueConstraint("study_id", "question"),
+        CheckConstraint(f"outcome IN {STAGE_OUTCOMES}", name="outcome"),
+        CheckConstraint("look >= 0", name="look"),
+        CheckConstraint("alpha BETWEEN 0 AND 1", name="alpha"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    study_id: Mapped[int] = mapped_column(ForeignKey("study.id"))
+    dataset: Mapped[str]
+    look: Mapped[int]
+    question: Mapped[str]
+    trials: Mapped[str]
+    digest: Mapped[str]
+    outcome: Mapped[str]
+    reason: Mapped[str]
+    alpha: Mapped[float]
+    planned: Mapped[list[Any]]
+    seeds: Mapped[dict[str, Any]]
+    dropped: Mapped[list[Any]]
+    wanted: Mapped[dict[str, Any]]
+    at: Mapped[datetime]

@@ -16,7 +16,7 @@ from harness.store.ownership import lease_is_over
 if TYPE_CHECKING:
     from alembic.config import Config
 
-SCHEMA_VERSION = "0005"
+SCHEMA_VERSION = "0006"
 """Newest migration; versions are numbers of four digits and compare as text."""
 
 VERSION_TABLE = "lossbench_version"

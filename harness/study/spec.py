@@ -23,6 +23,7 @@ from harness.data.splits import SplitOrName
 from harness.errors import InputError, nearest
 from harness.models import build_model, find_model
 from harness.strict_yaml import StrictModel, override, read, validate
+from harness.study.analysis_spec import Analysis, DeclaredContrast, faults
 from harness.study.loss_entry import Index, LossEntry
 from harness.study.seeds import INNER_SEED
 from harness.study.tuned_loss import tuned_entries, tuned_label, tuned_losses
@@ -168,6 +169,8 @@ class Study(StrictModel):
     protocol: Protocol = Protocol()
     model: ModelEntry = ModelEntry()
     tuning: Tuning = Tuning()
+    contrasts: tuple[DeclaredContrast, ...] = ()
+    analysis: Analysis = Analysis()
 
     @property
     def dataset_entries(self) -> tuple[DatasetEntry, ...]:
@@ -235,6 +238,19 @@ class Study(StrictModel):
                         f"choices ({', '.join(each.space.choices)}); take tpe, or fix them"
                     )
                     raise _error(self, ("tuning", "sampler"), told)
+        return self
+
+    @model_validator(mode="after")
+    def _askable(self) -> "Study":
+        tuned = [tuned_label(entry) for entry in tuned_entries(self.losses, self.tuning)]
+        labels = list(dict.fromkeys([*(entry.label for entry in self.losses), *tuned]))
+        datasets = [entry.dataset for entry in self.dataset_entries]
+        problems: list[InitErrorDetails] = [
+            {"type": PydanticCustomError("study", "{told}", {"told": told}), "loc": place, "input": given}
+            for place, told, given in faults(self.analysis, self.contrasts, labels, datasets)
+        ]
+        if problems:
+            raise ValidationError.from_exception_data(type(self).__name__, problems)
         return self
 
     @model_validator(mode="after")

@@ -139,6 +139,11 @@ class Search:
         """Whether the winner's trials have all been given out."""
         return self._gave_up or (self._winners is not None and not self._winners)
 
+    @property
+    def is_over(self) -> bool:
+        """Whether every configuration has been judged, so that the winner is known if there is one."""
+        return self._gave_up or self._winners is not None or (not self._open and self._asked.is_over())
+
     def take(self) -> PlannedTrial | None:
         """Return the next trial of a configuration, or of the winner once all configurations are judged."""
         return _patiently(self._take)
@@ -165,6 +170,10 @@ class Search:
             if configuration.is_over:
                 _patiently(partial(self._tell, configuration))
                 del self._open[configuration.number]
+
+    def learns(self, planned: PlannedTrial) -> bool:
+        """Whether it was a configuration's: its budget may now allow fewer or more of them."""
+        return planned.trial.purpose == "search"
 
     def judges(self, planned: PlannedTrial) -> bool:
         """Whether configurations may be ended early, and this is one."""

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from harness.statistics.crossed import MIN_PATIENTS, Difference, Scores, crossed_difference
+from harness.statistics.block import MIN_PATIENTS, Scores
+from harness.statistics.crossed import Difference, crossed_difference
 from reports.results import StudyResults
 from reports.tuning.loss_search import loss_searches
 

@@ -44,7 +44,7 @@ def folder(trained: Path, tmp_path: Path) -> Path:
 
 def test_info_tells_engine_version_and_studies(folder: Path) -> None:
     found = json.loads(lossbench("db", "info", "--json", cwd=folder).stdout)
-    assert (found["engine"], found["version"]) == ("sqlite", "0005")
+    assert (found["engine"], found["version"]) == ("sqlite", "0006")
     assert found["database"] == "sqlite:///lossbench-home/results.db"
     assert [(row["study"], row["trials"], row["done"]) for row in found["studies"]] == [
         ("other", 2, 2),
@@ -116,11 +116,11 @@ def test_upgrade_keeps_a_copy_unless_told_otherwise(tmp_path: Path) -> None:
     assert refused.returncode == 2
     assert "run 'lossbench db upgrade'" in refused.stderr
     done = lossbench("db", "upgrade", cwd=tmp_path)
-    assert "database version 0005 (was 0002)" in done.stdout
+    assert "database version 0006 (was 0002)" in done.stdout
     [copy] = (home / "backups").iterdir()
     assert copy.name in done.stdout
     assert lossbench("status", cwd=tmp_path).returncode == 0
-    assert lossbench("db", "upgrade", cwd=tmp_path).stdout.strip() == "database version 0005"
+    assert lossbench("db", "upgrade", cwd=tmp_path).stdout.strip() == "database version 0006"
     assert [path.name for path in (home / "backups").iterdir()] == [copy.name]
 
 

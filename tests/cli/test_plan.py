@@ -6,11 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from scipy import stats
 from typer.testing import CliRunner
 
 from harness.cli.forecast import Forecast, probing_seconds, sentences, span
 from harness.cli.main import app
 from harness.errors import InputError
+from harness.store import frames
+from harness.store.database import file_url, open_database
 from harness.training import probe
 from tests.conftest import STUDY, lossbench
 
@@ -117,6 +120,83 @@ def test_nothing_left_costs_nothing(finished: Path, discs_data: Path) -> None:
     found = planned(finished, discs_data)
     assert [cell["hours"] for cell in found["cells"]] == [0.0, 0.0]
     assert found["cost"]["hours on all workers"] == 0.0
+
+
+def test_a_pilot_tells_what_the_study_can_find(finished: Path, discs_data: Path) -> None:
+    told = plan(finished, discs_data, "--power", "--patients", "50", "--set", "seeds=5")
+    assert "50 test patients, 5 seeds, 2 losses; variances from 2 seeds of 2 losses on" in told
+    assert "no test score was read" in told
+    assert "smallest difference found 80 times in 100: " in told
+    assert "to find the margin: " in told
+    assert "best so far" in told
+    [found] = planned(finished, discs_data, "--power", "--patients", "50")["power"]
+    assert found["pilot"]["part"] == "validation"
+    assert (found["design"]["patients"], found["design"]["margin"]) == (50, 0.01)
+    assert len(found["leading pairs"]) == 4
+    assert found["hours of one seed of every loss"] > 0
+    own = planned(finished, discs_data, "--power")["power"][0]["design"]
+    assert own["patients"] == 2  # those that the split tests
+
+
+def test_planning_reads_no_test_score(
+    finished: Path, discs_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts, read = [], frames.scores
+
+    def watched(*arguments: Any, **options: Any) -> Any:
+        parts.append(options.get("part"))
+        return read(*arguments, **options)
+
+    monkeypatch.setattr(frames, "scores", watched)
+    planned(finished, discs_data, "--power")
+    assert parts == ["validation"]
+    database = open_database(file_url(finished / "lossbench-home" / "results.db"))
+    assert frames.looks(database, "tiny").empty
+    database.close()
+
+
+def test_the_ordinary_plan_tells_the_smallest_difference_in_a_line(finished: Path, discs_data: Path) -> None:
+    told = plan(finished, discs_data, "--set", "seeds=4")
+    assert "discs: 4 seeds on 2 test patients find differences of dsc of " in told
+    assert "the margin is 0.01" in told
+    assert planned(finished, discs_data)["detectable"]["discs"]["typical"] > 0
+
+
+def test_distances_are_planned_in_per_cent(finished: Path, discs_data: Path) -> None:
+    told = plan(finished, discs_data, "--power", "--metric", "hd95")
+    assert "the margin is 10 %" in told
+    [found] = planned(finished, discs_data, "--power", "--metric", "hd95")["power"]
+    assert found["scale"] == {"direction": "lower", "log": True, "eps": 0.5}
+
+
+def test_stated_variances_plan_a_study_before_any_pilot(study_file: Path, discs_data: Path) -> None:
+    options = ("--power", "--sd", "case=.05,seed=.01,residual=.03", "--patients", "50")
+    told = plan(study_file.parent, discs_data, *options, "--set", "seeds=5", "--patient-hours", "1")
+    assert "50 test patients, 5 seeds, 2 losses; variances as stated" in told
+    assert "impossible with these patients, even with 200 seeds" in told  # 2.8 x .05 / sqrt(50) is above .01
+    [found] = planned(study_file.parent, discs_data, *options)["power"]
+    assert found["pilot"] is None
+    floor = (stats.t.ppf(0.975, 49) + stats.t.ppf(0.8, 49)) * 0.05 / 50**0.5
+    assert found["typical pair"]["floor_seeds"] == pytest.approx(floor)
+    assert len(found["grid"]) > 100
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--power",), "nothing of it was trained yet; train two seeds of two losses as a pilot, or state"),
+        (("--power", "--sd", "case=.05,sed=.01"), "unknown part 'sed'; did you mean 'seed'"),
+        (("--power", "--sd", "case=.05,seed=.01"), "--sd lacks residual"),
+        (("--power", "--sd", "case=x,seed=.01,residual=.03"), "case must be a number"),
+        (("--power", "--metric", "dcs"), "unknown metric 'dcs'"),
+        (("--patients", "50"), "--patients belongs to --power"),
+    ],
+)
+def test_power_says_what_it_lacks(
+    study_file: Path, discs_data: Path, options: tuple[str, ...], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        plan(study_file.parent, discs_data, *options)
 
 
 def test_an_unknown_device_is_bad_input(study_file: Path, discs_data: Path) -> None:

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from reports.aggregate import patient_values, run_states, run_values, seed_statistics
+from reports.aggregate import patient_values, run_values, seed_statistics
 
 
 def scores(*rows: tuple[str, int, int, str, str, int, float]) -> pd.DataFrame:
@@ -40,21 +40,3 @@ def test_spread_over_seeds_uses_ddof_1_and_is_unknown_for_one_seed() -> None:
     assert three["sd"] == pytest.approx(np.sqrt(0.13 / 3))
     assert three["seeds"] == 3
     assert np.isnan(one["sd"])
-
-
-def test_a_run_is_scored_only_with_all_folds() -> None:
-    trials = pd.DataFrame(
-        [
-            ("d", "a", 0, "done", False),
-            ("d", "a", 0, "done", True),
-            ("d", "a", 1, "done", False),
-            ("d", "a", 1, "diverged", True),
-            ("d", "a", 2, "done", False),
-            ("d", "a", 2, "running", False),
-        ],
-        columns=["dataset", "label", "seed", "state", "collapsed"],
-    )
-    states = run_states(trials, pd.Series({"d": 2}))
-    assert states["scored"].tolist() == [True, False, False]
-    assert states["collapsed"].tolist() == [True, False, False]
-    assert states["diverged"].tolist() == [False, True, False]

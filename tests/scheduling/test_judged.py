@@ -70,6 +70,9 @@ class Search:
     def report(self, planned, result):
         self.results[planned.trial.key] = result
 
+    def learns(self, planned):
+        return True
+
 
 @pytest.fixture
 def database(tmp_path):

@@ -76,6 +76,16 @@ def test_patients_that_no_two_seeds_share_still_give_a_plan() -> None:
     assert (pilot.components.case > 0).all()
 
 
+def test_a_loss_that_nearly_collapsed_once_does_not_spoil_the_plan_of_the_others() -> None:
+    frame = values(np.random.default_rng(12), losses=8, seeds=3, drawn=20)
+    bad = frame.assign(score=frame["score"] - 0.4 * ((frame["loss"] == "L3") & (frame["seed"] == 1)))
+    before, after = pilot_of(frame), pilot_of(bad)
+    assert (before.apart, after.apart) == ((), ("L3",))
+    with_it = (after.first == 3) | (after.second == 3)
+    assert (seeds_of(after)[with_it] > 0.03).all()
+    assert seeds_of(after)[~with_it].max() < 2 * seeds_of(before).max()
+
+
 def test_a_loss_with_one_seed_is_left_out_and_named() -> None:
     frame = values(np.random.default_rng(7))
     pilot = pilot_of(frame[(frame["loss"] != "L2") | (frame["seed"] == 0)])

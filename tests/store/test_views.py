@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from sqlalchemy import insert, select, update
 
+from harness.answering.runs import run_states
 from harness.store import frames
 from harness.store.database import Database
 from harness.store.datasets import DatasetRecord, register_dataset
@@ -17,7 +18,7 @@ from harness.store.rows import insert_row
 from harness.store.schema import RunRow, StudyTrialRow, TrialRow
 from harness.store.trials import TrialRecord, TrialStore
 from harness.store.views import VIEWS, create_views, drop_views
-from reports.aggregate import patient_values, run_states, run_values, seed_statistics
+from reports.aggregate import patient_values, run_values, seed_statistics
 from tests.store.made_up import COMMIT, STUDY, filled
 
 
@@ -36,7 +37,7 @@ def rows(database: Database, sql: str) -> pd.DataFrame:
 def cells_of_reports(database: Database, study: str, checkpoint: str, folds: int = 1) -> pd.DataFrame:
     """Count as the reports do."""
     trials = frames.trials(database, study)
-    states = run_states(trials, pd.Series(dict.fromkeys(trials["dataset"].unique(), folds)))
+    states = run_states(trials, dict.fromkeys(trials["dataset"].unique(), folds))
     runs = states[states["scored"]]
     scores = frames.scores(database, study, checkpoint=checkpoint).astype({"dataset": str, "label": str})
     scores = scores.merge(runs[["dataset", "label", "seed"]].astype({"label": str}))

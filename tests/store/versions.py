@@ -7,7 +7,7 @@ from sqlalchemy import Connection, create_engine
 
 from harness.store.versions import alembic_config
 
-RELEASED = ("0001", "0002", "0003", "0004")
+RELEASED = ("0001", "0002", "0003", "0004", "0005")
 
 _MOMENT = "'2026-01-02 03:04:05'"
 _TRIAL = (
@@ -58,6 +58,7 @@ ROWS: Mapping[str, tuple[str, ...]] = {
         "UPDATE trial SET run_id = 1 WHERE id = 1",
         "UPDATE trial SET reason_epoch = 2 WHERE id = 2",
     ),
+    "0005": (),
 }
 """What each version adds to the rows of the one before."""
 

@@ -21,6 +21,7 @@ from harness.store.schema import (
     ScoreRow,
     SplitCaseRow,
     SplitRow,
+    StageRow,
     StudyRow,
     StudyTrialRow,
     TrialRow,
@@ -58,6 +59,7 @@ def _conditions(studies: Sequence[str]) -> dict[str, tuple[Any, ...]]:
     return {
         _name(StudyRow): (StudyRow.name.in_(studies),),
         _name(LookRow): (LookRow.study_id.in_(chosen),),
+        _name(StageRow): (StageRow.study_id.in_(chosen),),
         _name(StudyTrialRow): (StudyTrialRow.study_id.in_(chosen),),
         _name(TrialRow): (TrialRow.id.in_(trials),),
         _name(DatasetRow): (DatasetRow.id.in_(datasets),),

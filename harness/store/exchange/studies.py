@@ -1,4 +1,4 @@
-"""Merge studies: their texts, the places of trials in them, looks at their test scores."""
+"""Merge studies: their texts, the places of trials in them, looks at test scores and what these decided."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -7,9 +7,11 @@ from typing import Any
 from sqlalchemy import Connection, Row, select, update
 
 from harness.store.exchange.keyed import Ends, Ids, add_rows, join_by_key
-from harness.store.schema import LookRow, StudyRow, StudyTrialRow, TrialRow
+from harness.store.schema import LookRow, StageRow, StudyRow, StudyTrialRow, TrialRow
 
 _PLACE = ("dataset", "label", "seed", "fold")
+_QUESTIONS = ("analysis", "contrasts")
+"""Keys of a study that say what is asked of its scores, not what is trained; older studies have none."""
 
 
 def merge_studies(ends: Ends, trials: Ids) -> None:
@@ -26,6 +28,7 @@ def merge_studies(ends: Ends, trials: Ids) -> None:
     for name in joined:
         _describe_again(ends, name)
     join_by_key(ends, LookRow, ("study_id", "digest"), {"study_id": studies})
+    join_by_key(ends, StageRow, ("study_id", "question"), {"study_id": studies})
 
 
 def _texts(connection: Connection) -> dict[str, Any]:
@@ -38,8 +41,14 @@ def _compare_texts(ends: Ends, ours: Mapping[str, Any]) -> tuple[set[str], set[s
     for name, theirs in sorted(_texts(ends.theirs).items()):
         if name not in ours or ours[name] == theirs:
             continue
-        if _asked(ours[name]) == _asked(theirs):
+        if _trained(ours[name]) == _trained(theirs):
             _unite_parts(ends, name, ours[name], theirs)
+            if other_questions := [key for key in _QUESTIONS if _differ(ours[name], theirs, key)]:
+                ends.findings.conflict(
+                    "study",
+                    f"study {name!r} asks another question there (it differs in "
+                    f"{', '.join(map(repr, other_questions))}); ours stays",
+                )
             continue
         if _trains_nothing(ours[name]) and _trains_nothing(theirs):
             joined.add(name)
@@ -53,9 +62,14 @@ def _compare_texts(ends: Ends, ours: Mapping[str, Any]) -> tuple[set[str], set[s
     return joined, other
 
 
-def _asked(resolved: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the text of a study without ``only``, which says what a machine trains of it."""
-    return {key: value for key, value in resolved.items() if key != "only"}
+def _trained(resolved: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the text of a study without ``only``, what a machine trains of it, and its questions."""
+    return {key: value for key, value in resolved.items() if key not in {"only", *_QUESTIONS}}
+
+
+def _differ(ours: Mapping[str, Any], theirs: Mapping[str, Any], key: str) -> bool:
+    """Whether both have a key, and not the same under it."""
+    return key in ours and key in theirs and bool(ours[key] != theirs[key])
 
 
 def _unite_parts(ends: Ends, name: str, ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> None:

@@ -13,6 +13,7 @@ from harness.statistics.dataset_answer import DatasetAnswer
 from harness.statistics.moderation import MIN_LOSSES
 from harness.statistics.pair_plans import PairPlan
 from harness.statistics.scale import Scale
+from harness.statistics.seeds_and_cases import MOST_SEEDS
 from harness.statistics.study_answer import OverDatasets, StudyAnswer
 
 MOST_SENTENCES = 12
@@ -77,7 +78,10 @@ def settling(cell: CellAnswer) -> list[str]:
         return []
     found = [_settling(pair, cell.block.scale) for pair in cell.comparison.open[:MOST_PAIRS]]
     rest = len(cell.comparison.open) - len(found)
-    return [*found, f"{rest} more comparisons with the best are open."] if rest > 0 else found
+    if rest <= 0:
+        return found
+    more = "1 more comparison with the best is" if rest == 1 else f"{rest} more comparisons with the best are"
+    return [*found, f"{more} open."]
 
 
 def warnings(answer: StudyAnswer) -> list[str]:
@@ -206,15 +210,21 @@ def _settling(pair: PairPlan, scale: Scale) -> str:
     what = f"{pair.loss_a} against {pair.loss_b}"
     target, floor = margin_words(scale, pair.target), margin_words(scale, pair.floor_seeds)
     now = f"(now {pair.seeds[0]} and {pair.seeds[1]} seeds, {pair.patients} patients)"
-    here = f"impossible with this test set, where no number of seeds finds less than {floor}"
+    blurred = pair.floor_seeds > pair.target
+    here = (
+        f"impossible with this test set, where no number of seeds finds less than {floor}"
+        if blurred
+        else f"more than {MOST_SEEDS} seeds with these patients"
+    )
     hours = "" if pair.hours is None else f", about {pair.hours:.2g} hours"
     patients, seeds = pair.together or (0, 0)
+    never = f"out of reach: not even {MOST_SEEDS} seeds with any number of patients find {target} {now}"
     sentences = {
         "enough": f"a difference of {target} would have been found; read the interval",
         "seeds": f"{pair.seeds_needed} seeds of both would find {target} {now}: {pair.more_runs} runs{hours}",
         "patients": f"{here}; {pair.patients_needed} patients with these seeds would find {target} {now}",
         "both": f"{here}; {patients} patients with {seeds} seeds would find {target} {now}",
-        "impossible": f"impossible with any number of seeds and patients {now}",
+        "impossible": never,
     }
     return f"{what}: {sentences[pair.outcome]}."
 
@@ -223,9 +233,11 @@ def _warnings(answer: DatasetAnswer) -> Iterator[str]:
     cell = answer.primary
     runs = cell.block.runs
     if cell.comparison is not None and cell.fewest_seeds < FULL_SEEDS:
+        seeds = dict(zip(cell.block.losses, cell.block.seeds, strict=True))
+        few = [f"{loss} {number}" for loss, number in seeds.items() if number < FULL_SEEDS]
         yield (
-            f"exploratory, {cell.fewest_seeds} seeds: with fewer than {FULL_SEEDS} the family-wise error may "
-            "reach 10 to 19 % where seed noise is very unequal"
+            f"exploratory, seeds of use: {names(few)}; with fewer than {FULL_SEEDS} the family-wise error "
+            "may reach 10 to 19 % where seed noise is very unequal"
         )
     bad = [f"{loss} {of.useless}/{of.counted}" for loss, of in runs.items() if of.useless]
     if bad:

@@ -174,8 +174,8 @@ def _judged(
 ) -> Stage:
     scores, runs = found
     metric = question.plan.metric
-    own = scores[(scores["metric"] == metric) & scores["label"].isin(standing.alive)]
-    states = ended_runs(runs[runs["label"].isin(standing.alive)].reset_index(drop=True))
+    own = scores[scores["metric"] == metric]
+    states = ended_runs(runs)
     if own.empty:
         return Stage(standing.look, "impossible", f"no run has a test score of {metric}", (), {})
     cases = frames.cases(database, question.study)
@@ -186,9 +186,11 @@ def _judged(
             patient_values(own.rename(columns={"label": "loss"})),
             states,
             scale,
-            order=standing.alive,
+            order=question.arms,
             worst=image_diagonals(cases)[question.dataset] if scale.log else None,
         )
+        # Those that were dropped still tell how much seeds vary.
+        block = block.without([loss for loss in question.arms if loss not in standing.alive])
         return judge(block, standing.look, question.looks, scale.margin(question.stated_margin))
     except Unanswerable as error:
         return Stage(standing.look, "impossible", str(error), (), {})

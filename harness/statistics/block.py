@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from harness.statistics.moderation import MIN_LOSSES, Prior, fit_prior
 from harness.statistics.scale import Scale
 
 Scores: TypeAlias = NDArray[np.float64]
@@ -67,6 +68,7 @@ class Block:
         runs: What became of the runs, of all losses.
         raw: Raw values of all counted runs of every loss with any, collapsed and diverged ones included
             (intention to treat), ``(patients, runs)``.
+        prior: Of seed variances, estimated with losses that do not stand here any more; None: from these.
     """
 
     dataset: str
@@ -77,6 +79,7 @@ class Block:
     scores: tuple[Scores, ...]
     runs: Mapping[str, Runs]
     raw: Mapping[str, Scores]
+    prior: Prior | None = None
 
     @property
     def collapsed(self) -> tuple[str, ...]:
@@ -100,7 +103,10 @@ class Block:
         return np.array([each.mean() for each in self.scores])
 
     def without(self, losses: Sequence[str] = (), seed: int | None = None) -> "Block":
-        """Return the block without some losses, or without one seed; losses that lose too much drop out."""
+        """Return the block without some losses, or without one seed; losses that lose too much drop out.
+
+        Losses that are left out still lend the others what is known of seed variances.
+        """
         keep: dict[str, Scores] = {}
         for loss, scores in zip(self.losses, self.scores, strict=True):
             at = [i for i, each in enumerate(self.runs[loss].scored) if each != seed]
@@ -114,9 +120,20 @@ class Block:
         raw = {loss: self.raw[loss] for loss in runs if loss in self.raw}
         if seed is not None:
             raw = {}  # what was meant for all runs says nothing of some
-        return Block(
-            self.dataset, self.metric, self.scale, self.patients, tuple(keep), tuple(keep.values()), runs, raw
-        )
+        prior = self._shared_prior() if losses and self.prior is None else self.prior
+        scores = tuple(keep.values())
+        place = self.dataset, self.metric, self.scale, self.patients
+        return Block(*place, tuple(keep), scores, runs, raw, prior)
+
+    def _shared_prior(self) -> Prior | None:
+        if len(self.losses) < MIN_LOSSES:
+            return None
+        return fit_prior(seed_variances(self.scores), (self.seeds - 1).astype(np.float64))
+
+
+def seed_variances(scores: Sequence[Scores]) -> NDArray[np.float64]:
+    """Return the variance between seeds of the mean over patients, of every loss."""
+    return np.array([each.mean(axis=0).var(ddof=1) for each in scores])
 
 
 def build_block(

@@ -261,14 +261,14 @@ def _row(block: Block, loss: str, asked: Asked, comparison: Comparison | None) -
 
 def _standing(block: Block, loss: str, asked: Asked, comparison: Comparison | None) -> str:
     runs = block.runs[loss]
+    if runs.useless and len(runs.scored) < 2:
+        return "collapsed"
     if loss in asked.dropped:
         return asked.dropped[loss]
     if comparison is not None and loss in comparison.best.losses:
         return comparison.best.standing(loss)
     if not runs.counted:
         return "no run"
-    if runs.useless:
-        return "collapsed"
     return "one seed" if len(runs.scored) < 2 else "not compared"
 
 

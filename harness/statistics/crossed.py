@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from harness.statistics.block import MIN_PATIENTS, MIN_SEEDS, Block, Scores, Unanswerable
+from harness.statistics.block import MIN_PATIENTS, MIN_SEEDS, Block, Scores, Unanswerable, seed_variances
 from harness.statistics.moderation import Prior, SeedVariances, moderate
 
 LEVEL = 0.95
@@ -158,19 +158,18 @@ def parts_of(scores: Sequence[Scores], prior: Prior | None = None) -> Parts:
             f"a variance between seeds needs at least {MIN_SEEDS} seeds of every loss (got {least})"
         )
     seeds = np.array([each.shape[1] for each in scores], np.int64)
-    own = np.array([each.mean(axis=0).var(ddof=1) for each in scores])
     return Parts(
         np.array([each.mean(axis=1) for each in scores]),
         np.array([each.mean() for each in scores]),
         seeds,
         np.array([_residual(each) for each in scores]),
-        moderate(own, (seeds - 1).astype(np.float64), prior),
+        moderate(seed_variances(scores), (seeds - 1).astype(np.float64), prior),
     )
 
 
 def parts_of_block(block: Block, prior: Prior | None = None) -> Parts:
     """Return the same for the compared losses of a block."""
-    return parts_of(block.scores, prior)
+    return parts_of(block.scores, block.prior if prior is None else prior)
 
 
 def all_pairs(losses: Sequence[str], parts: Parts) -> Pairs:

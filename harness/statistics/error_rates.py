@@ -156,9 +156,8 @@ def _staged(truth: Truth, looks: Looks, random: np.random.Generator) -> tuple[fl
     have = dict.fromkeys(names, looks.seeds[0])
     alive = list(names)
     for look in range(len(looks.seeds)):
-        chosen = [names.index(name) for name in alive]
-        block = block_of([scores[i] for i in chosen], [have[name] for name in alive], alive)
-        stage = judge(block, look, looks, MARGIN)
+        block = block_of(scores, [have[name] for name in names], names)
+        stage = judge(block.without([name for name in names if name not in alive]), look, looks, MARGIN)
         alive = [name for name in alive if name not in stage.dropped]
         if stage.outcome != "go on":
             break

@@ -114,7 +114,10 @@ def test_one_seed_is_refused_and_shown_for_what_it_is() -> None:
 
 
 def test_fewer_than_five_seeds_are_exploratory() -> None:
-    assert any("exploratory, seeds of use: L0 3, L1 3" in text for text in warnings(answer(tidy((0.1, 0.0), seeds=3))))
+    assert any(
+        "exploratory, seeds of use: L0 3, L1 3" in text
+        for text in warnings(answer(tidy((0.1, 0.0), seeds=3)))
+    )
     assert not any("exploratory" in text for text in warnings(answer(tidy((0.1, 0.0), seeds=5))))
 
 

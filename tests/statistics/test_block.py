@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from harness.statistics.block import Unanswerable, build_block
+from harness.statistics.crossed import parts_of_block
 from harness.statistics.scale import Scale, scale_of
 
 
@@ -116,3 +117,14 @@ def test_distances_are_scored_by_their_logarithm_and_come_back() -> None:
     assert scale.margin(1.2) == pytest.approx(np.log(1.2))
     assert scale_of("dsc").margin() == 0.01
     assert scale_of("false_lesions").scores(raw).tolist() == [0.0, -1.0, -30.0]
+
+
+def test_losses_that_are_left_out_still_lend_their_seed_variance() -> None:
+    random = np.random.default_rng(0)
+    frame = values(("A", "B", "C", "D", "E", "F"), seeds=4)
+    frame["value"] += random.normal(0, 0.02, 24).repeat(6)
+    whole = build_block(frame, states(frame), Scale())
+    rest = whole.without(["C", "D", "E", "F"])
+    assert rest.prior == parts_of_block(whole).variances.prior
+    kept = parts_of_block(rest).variances.moderated
+    assert kept == pytest.approx(parts_of_block(whole).variances.moderated[:2])

@@ -50,7 +50,7 @@ def test_the_loss_to_add_is_a_loss():
 
 def test_every_command_that_is_named_exists():
     commands = get_command(app)
-    for line in re.findall(r"lossbench ((?:[a-z]+ ?)+)", README):
+    for line in re.findall(r"lossbench ((?:[a-z][a-z-]* ?)+)", README):
         first, *rest = line.split()
         if first in {"losses", "is", "trains", "turns"}:
             continue

@@ -59,6 +59,7 @@ def test_a_dry_run_shows_the_first_look_and_the_most(decided: Path, discs_data: 
     assert "until decided: looks at 3, 5, 10 seeds; at least 12 trials (above), at most 40" in shown.stdout
 
 
+@pytest.mark.full
 def test_another_plan_of_looks_is_warned_about(decided: Path, discs_data: Path, tmp_path: Path) -> None:
     (tmp_path / "home").mkdir()
     home = tmp_path / "home" / "results.db"

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
 
@@ -13,11 +13,13 @@ from harness.statistics.simulated_scores import Truth, simulate
 P_VALUES = st.lists(st.floats(0, 1), min_size=1, max_size=12)
 
 
+@settings(max_examples=50, deadline=None)
 @given(P_VALUES)
 def test_holm_is_that_of_statsmodels(p: list[float]) -> None:
     assert holm(np.array(p)) == pytest.approx(multipletests(p, method="holm")[1])
 
 
+@settings(max_examples=50, deadline=None)
 @given(P_VALUES)
 def test_false_discovery_rate_is_that_of_statsmodels(p: list[float]) -> None:
     assert benjamini_hochberg(np.array(p)) == pytest.approx(multipletests(p, method="fdr_bh")[1])

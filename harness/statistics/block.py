@@ -121,9 +121,8 @@ class Block:
         if seed is not None:
             raw = {}  # what was meant for all runs says nothing of some
         prior = self._shared_prior() if losses and self.prior is None else self.prior
-        scores = tuple(keep.values())
         place = self.dataset, self.metric, self.scale, self.patients
-        return Block(*place, tuple(keep), scores, runs, raw, prior)
+        return Block(*place, tuple(keep), tuple(keep.values()), runs, raw, prior)
 
     def _shared_prior(self) -> Prior | None:
         if len(self.losses) < MIN_LOSSES:

@@ -145,6 +145,7 @@ def test_a_loss_that_the_study_gets_later_is_not_decided(database: Database, tmp
     assert lab.evidence(more).complete
 
 
+@pytest.mark.full
 def test_a_study_that_is_then_trained_whole_is_complete_with_all_seeds_only(
     database: Database, tmp_path: Path
 ) -> None:
@@ -241,6 +242,7 @@ def test_too_few_patients_end_it_with_the_reason(database: Database, tmp_path: P
     assert (stage.outcome, stage.reason) == ("impossible", "an interval needs at least 5 patients (got 4)")
 
 
+@pytest.mark.full
 def test_losses_are_tuned_before_their_arms_are_screened(database: Database, tmp_path: Path) -> None:
     study = study_of(tuning={"losses": ["CE"], "configurations": 3})
     lab = lab_of(database, tmp_path, CLEAR)
@@ -255,6 +257,7 @@ def test_losses_are_tuned_before_their_arms_are_screened(database: Database, tmp
     lab.close()
 
 
+@pytest.mark.full
 def test_the_number_of_trials_grows_with_the_looks(database: Database, tmp_path: Path) -> None:
     lab = lab_of(database, tmp_path, CLEAR)
     (source,) = lab.stages_of(study_of(), 10, [], Ways())

@@ -1,13 +1,13 @@
 """The answer for one metric on one dataset: every loss, every comparison, and the recommendation."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.statistics.best import Best, compare_with_best
-from harness.statistics.block import MIN_PATIENTS, Block, Unanswerable
+from harness.statistics.block import MIN_PATIENTS, Block
 from harness.statistics.collapse_rate import CollapseRate, collapse_rate
 from harness.statistics.contrasts import Claim, answer_contrasts
 from harness.statistics.conventional import CaseOnly, case_only
@@ -303,20 +303,3 @@ def _networks(block: Block) -> Networks | None:
         leader,
         {loss: of_these_networks(scores[leader], own) for loss, own in scores.items() if loss != leader},
     )
-
-
-def single(block: Block, loss: str) -> Difference:
-    """Return the mean score of one loss with its interval.
-
-    Raises:
-        Unanswerable: if it has fewer than two runs that did not collapse.
-    """
-    if loss not in block.losses:
-        raise Unanswerable(f"loss {loss!r} has fewer than two runs that did not collapse")
-    at = block.losses.index(loss)
-    return combination(parts_of_block(block), np.eye(len(block.losses))[at])
-
-
-def in_order(losses: Sequence[str], by: Mapping[str, float]) -> list[str]:
-    """Return losses by a number, the smallest first; unknown ones last."""
-    return sorted(losses, key=lambda loss: (not np.isfinite(by.get(loss, np.nan)), by.get(loss, 0.0)))

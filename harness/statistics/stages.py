@@ -40,10 +40,6 @@ class Looks:
     seeds: tuple[int, ...]
     alphas: tuple[float, ...]
 
-    def alpha_so_far(self, look: int) -> float:
-        """Return the probability that a claim up to a look is wrong, at most."""
-        return sum(self.alphas[: look + 1])
-
 
 @dataclass(frozen=True)
 class Stage:

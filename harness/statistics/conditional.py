@@ -81,7 +81,7 @@ class Tertile:
 
 
 @dataclass(frozen=True)
-class Transfer:
+class ConditionalRegret:
     """What advice by a descriptor would have cost on datasets it had not seen.
 
     Attributes:
@@ -241,7 +241,7 @@ def transfer(
     reference: str,
     name: str,
     margins: Sequence[float] | None = None,
-) -> Transfer | None:
+) -> ConditionalRegret | None:
     """Return whether choosing between two losses by a descriptor pays on datasets that were left out.
 
     On all datasets but one the difference is regressed on the standardised descriptor. On the one left out,
@@ -274,7 +274,7 @@ def transfer(
         best = max(float(y[own].mean()), 0.0)
         fixed.append(best - (float(y[own].mean()) if level > 0 else 0.0))
         conditional.append(best - float(np.where(level + slope * x[own] > 0, y[own], 0.0).mean()))
-    return Transfer(float(np.mean(fixed)), float(np.mean(conditional)), len(numbers))
+    return ConditionalRegret(float(np.mean(fixed)), float(np.mean(conditional)), len(numbers))
 
 
 def _rows(

@@ -9,8 +9,7 @@ import numpy as np
 from harness.statistics.best import Best, compare_with_best
 from harness.statistics.block import Unanswerable
 from harness.statistics.cell import CellAnswer
-from harness.statistics.conditional import Interaction, interactions, transfer
-from harness.statistics.conditional import Transfer as ConditionalTransfer
+from harness.statistics.conditional import ConditionalRegret, Interaction, interactions, transfer
 from harness.statistics.contrasts import Claim, judge_claims
 from harness.statistics.crossed import Pairs
 from harness.statistics.dataset_answer import DatasetAnswer, answer_dataset
@@ -46,7 +45,7 @@ class Advice:
 
     interaction: Interaction
     reference: str
-    regret: ConditionalTransfer
+    regret: ConditionalRegret
 
 
 @dataclass(frozen=True)

@@ -1,17 +1,36 @@
 """Build a study's report: tables, figures and one page."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from harness.answering.answer_files import write_answer
 from harness.answering.looks import digest_of_scores, record_look
 from harness.store import frames
 from harness.store.database import Database
-from reports.figures.save import save_figures
+from reports.choice import choose
+from reports.figures.journals import DEFAULT, journal
+from reports.figures.save import SavedFigure, save_figures
 from reports.page import render_page
 from reports.page.content import banners
 from reports.results import StudyResults, load_results
-from reports.tables import Table, as_plain_text, class_tables, main_table, write_table, write_words
-from reports.tables.tuning import tuning_tables
+from reports.tables import as_plain_text, main_table
+from reports.tables.save import SavedTable, save_tables
+
+
+@dataclass(frozen=True)
+class ReportOptions:
+    """What a report is to be.
+
+    Attributes:
+        style: The journal that figures are drawn for.
+        only: Codes or names of the figures and tables that are wanted; all of them and the page if empty.
+        peek: Show test results although the study is unfinished.
+    """
+
+    style: str = DEFAULT
+    only: Sequence[str] = ()
+    peek: bool = False
 
 
 @dataclass(frozen=True)
@@ -19,18 +38,35 @@ class WrittenReport:
     """What was written.
 
     Attributes:
-        page: The page; ``figures`` and ``tables`` lie beside it.
+        page: The page; None if only some figures and tables were wanted.
         summary: The main table for the terminal.
+        figures: In order.
+        tables: In order.
+        skipped: A sentence for every figure and table that the study has no data for.
     """
 
-    page: Path
+    page: Path | None
     summary: str
+    figures: tuple[SavedFigure, ...] = ()
+    tables: tuple[SavedTable, ...] = ()
+    skipped: tuple[str, ...] = ()
+
+    @property
+    def files(self) -> list[Path]:
+        """Every figure and table that was written, in all formats."""
+        drawn = [path for each in self.figures for path in (each.pdf, each.png, each.csv) if path is not None]
+        return [*drawn, *(path for each in self.tables for path in each.paths.values())]
 
 
 def build_report(
-    database: Database, study: str, out: Path, prepared: Path, artifacts: Path, *, peek: bool = False
+    database: Database,
+    study: str,
+    out: Path,
+    prepared: Path,
+    artifacts: Path,
+    options: ReportOptions | None = None,
 ) -> WrittenReport:
-    """Write ``report.html``, ``figures/`` and ``tables/`` for a study.
+    """Write ``report.html``, ``figures/``, ``tables/``, ``verdict.md`` and ``decision.json`` for a study.
 
     An unfinished study shows validation results. Test results of a finished one, or of any with
     ``peek``, count as a look at the test set and are recorded as such before they are written. The
@@ -42,26 +78,32 @@ def build_report(
         out: Folder to write into; made if absent.
         prepared: Folder of prepared caches, for images.
         artifacts: Folder below which the paths of artifacts lie, for predictions.
-        peek: Show test results although the study is unfinished.
+        options: Style and choice; the usual ones if absent.
 
     Raises:
-        InputError: if there is no such study, or none of its trials is finished.
+        InputError: if there is no such study, none of its trials is finished, or an option is unknown.
     """
-    results = load_results(database, study, prepared, artifacts, peek)
-    if results.part == "test" and len(results.scores):
-        record_look(database, study, digest_of_scores(results.scores), results.progress.complete)
-        results = replace(results, looks=frames.looks(database, study))
-    tables = [main_table(results), *class_tables(results)]
-    written = [(table, write_table(table, out / "tables")) for table in tables]
-    tuning = [(table, write_words(table, out / "tables")) for table in tuning_tables(results)]
-    figures, skipped = save_figures(results, out / "figures")
-    page = out / "report.html"
-    text = render_page(results, written, figures, skipped, tuning)
-    page.write_text(text, encoding="utf-8", newline="\n")
-    return WrittenReport(page, _summary(results, tables[0]))
+    options = options or ReportOptions()
+    choice = choose(options.only)
+    with journal(options.style):
+        results = load_results(database, study, prepared, artifacts, options.peek)
+        if results.part == "test" and len(results.scores):
+            record_look(database, study, digest_of_scores(results.scores), results.progress.complete)
+            results = replace(results, looks=frames.looks(database, study))
+        tables, untold = save_tables(results, out / "tables", choice.tables)
+        figures, undrawn = save_figures(results, out / "figures", choice.figures)
+    skipped = [*untold, *undrawn]
+    page = None
+    if choice.everything:
+        page = out / "report.html"
+        text = render_page(results, tables, figures, skipped)
+        page.write_text(text, encoding="utf-8", newline="\n")
+        if results.answer is not None:
+            write_answer(results.answer, out)
+    return WrittenReport(page, _summary(results), tuple(figures), tuple(tables), tuple(skipped))
 
 
-def _summary(results: StudyResults, table: Table) -> str:
+def _summary(results: StudyResults) -> str:
     lines = [
         results.document.title or results.document.name,
         *(banner.text for banner in banners(results)),
@@ -71,4 +113,4 @@ def _summary(results: StudyResults, table: Table) -> str:
         "* best mean of the column, which is no test of a difference; (...) SD over seeds; "
         "[k/n] k of n runs collapsed or diverged"
     )
-    return "\n".join([*lines, as_plain_text(table), "", legend])
+    return "\n".join([*lines, as_plain_text(main_table(results)), "", legend])

@@ -1,13 +1,15 @@
 """Everything that tables, figures and the page read, taken from the database once."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
+from harness.answering.answer import answer_from_scores
 from harness.answering.runs import run_states, whole_runs
 from harness.answering.settled import settled_datasets
 from harness.answering.shown import (
@@ -23,6 +25,8 @@ from harness.answering.shown import (
     split_of,
 )
 from harness.errors import InputError
+from harness.statistics.block import Unanswerable
+from harness.statistics.study_answer import StudyAnswer
 from harness.store import frames
 from harness.store.database import Database
 from harness.store.privacy import without_paths
@@ -46,12 +50,14 @@ class ListedLoss:
         family: What its parts have in common.
         expression: The loss itself.
         tuned_from: Label of the default arm, if this is the tuned one of two.
+        position: Its place in the study's own order.
     """
 
     label: str
     family: str
     expression: str
     tuned_from: str | None = None
+    position: int = 0
 
 
 @dataclass(frozen=True)
@@ -60,7 +66,8 @@ class StudyResults:
 
     Attributes:
         document: The study.
-        losses: In the order of every table and figure.
+        losses: In the order of every table and figure: by expected regret where there is an answer, else
+            by family in the study's order.
         datasets: Names, in the order of the study.
         titles: Title of every dataset.
         splits: The split of every dataset, in canonical form.
@@ -77,6 +84,8 @@ class StudyResults:
         prepared: Folder of prepared caches.
         artifact_root: Folder of the artifacts.
         searches: What was tried to tune its losses; empty if nothing was tuned.
+        answer: What the statistics say; None if nothing can be said.
+        no_answer: Why nothing can be said.
     """
 
     document: frames.StudyDocument
@@ -97,6 +106,8 @@ class StudyResults:
     prepared: Path
     artifact_root: Path
     searches: "tuple[SearchHistory, ...]" = field(default=(), repr=False)
+    answer: StudyAnswer | None = field(default=None, repr=False)
+    no_answer: str = ""
 
     @property
     def folds(self) -> dict[str, int]:
@@ -187,20 +198,21 @@ def load_results(database: Database, study: str, prepared: Path, artifacts: Path
     part = part_of(document.resolved, progress.complete, peek)
     checkpoint = checkpoint_of(document.resolved)
     searches = _searches(database, study, trials)
+    scores = whole_runs(
+        frames.scores(database, study, part=part, checkpoint=checkpoint), run_states(own, folds)
+    )
+    answer, no_answer = _answer(database, study, peek, scores)
+    losses = _loss_order(trials, document.resolved, {history.label: history.default for history in searches})
     return StudyResults(
         document=document,
-        losses=_loss_order(
-            trials, document.resolved, {history.label: history.default for history in searches}
-        ),
+        losses=losses if answer is None else by_regret(losses, answer),
         datasets=datasets,
         titles=dict(zip(cases["dataset"], cases["title"], strict=True)),
         splits=splits,
         progress=progress,
         part=part,
         checkpoint=checkpoint,
-        scores=whole_runs(
-            frames.scores(database, study, part=part, checkpoint=checkpoint), run_states(own, folds)
-        ),
+        scores=scores,
         curves=frames.curves(database, study),
         trials=own,
         cases=cases,
@@ -210,7 +222,40 @@ def load_results(database: Database, study: str, prepared: Path, artifacts: Path
         prepared=prepared,
         artifact_root=artifacts,
         searches=searches,
+        answer=answer,
+        no_answer=no_answer,
     )
+
+
+def _answer(
+    database: Database, study: str, peek: bool, scores: pd.DataFrame
+) -> tuple[StudyAnswer | None, str]:
+    """Return what the statistics say, or why they say nothing."""
+    if scores.empty:
+        return None, "no run is complete yet"
+    try:
+        return answer_from_scores(database, study, scores, peek=peek), ""
+    except Unanswerable as error:
+        return None, str(error)
+
+
+def by_regret(losses: Sequence[ListedLoss], answer: StudyAnswer) -> tuple[ListedLoss, ...]:
+    """Return losses by the regret that is expected from choosing them, over all datasets where possible.
+
+    Losses without one come last, by their mean where they have it.
+    """
+    over = answer.over_datasets
+    regrets = dict(zip(over.stability.listed, over.stability.regret, strict=True)) if over else {}
+    rows = {row.loss: row for row in answer.datasets[0].primary.rows}
+
+    def place(loss: ListedLoss) -> tuple[bool, float, float, int]:
+        row = rows.get(loss.label)
+        regret = float(regrets.get(loss.label, row.regret if row is not None and not over else np.nan))
+        score = answer.datasets[0].primary.block.scale.scores(np.array(row.itt)) if row else np.nan
+        unknown = not np.isfinite(regret)
+        return unknown, 0.0 if unknown else regret, -float(np.nan_to_num(score, nan=-np.inf)), loss.position
+
+    return tuple(sorted(losses, key=place))
 
 
 def _searches(database: Database, study: str, trials: pd.DataFrame) -> "tuple[SearchHistory, ...]":
@@ -250,4 +295,5 @@ def _loss_order(
             position = declared.index(loss.tuned_from) + 0.5
         return (family, "" if family < len(FAMILIES) else loss.family, position, loss.label)
 
-    return tuple(sorted(found, key=place))
+    ordered = sorted(found, key=place)
+    return tuple(replace(loss, position=position) for position, loss in enumerate(ordered))

@@ -55,6 +55,26 @@ def answer_from_database(
         raise InputError(f"study {study!r} cannot be answered: {error}") from error
 
 
+def answer_from_scores(
+    database: Database, study: str, scores: pd.DataFrame, *, peek: bool = False
+) -> StudyAnswer:
+    """Return the answer of a study whose shown scores were read already; no look is recorded.
+
+    Args:
+        database: Open results database.
+        study: Name of the study.
+        scores: From :func:`harness.store.frames.scores`, of the shown part and checkpoint and whole runs.
+        peek: Whether they are test scores although the study is incomplete.
+
+    Raises:
+        InputError: if there is no such study.
+        Unanswerable: if the scores allow no answer.
+    """
+    evidence = load_evidence(database, study, peek=peek, scores=scores)
+    other = load_evidence(database, study, peek=peek, checkpoint=_OTHER[evidence.checkpoint])
+    return answer_study(results_of(evidence, {other.checkpoint: other.scores}))
+
+
 def results_of(evidence: Evidence, other_checkpoints: Mapping[str, pd.DataFrame] | None = None) -> Results:
     """Return the evidence of a study as the statistics take it."""
     return Results(

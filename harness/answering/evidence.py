@@ -70,7 +70,7 @@ class Evidence:
         complete: Whether every planned trial is done or diverged.
         folds: Number of folds by dataset; above one, every patient is scored once, out of fold.
         simulated: Whether any dataset is.
-        looks: How many distinct sets of test scores were analysed so far.
+        looks: How many distinct sets of test scores were analysed, these among them.
         digest: sha256 of the scores, every metric of them.
         stages: Looks that ``run --until-decided`` took, in the order of time; each is in ``looks``, too.
         settled: Datasets on which it has ended: seeds may differ between losses there.
@@ -100,7 +100,12 @@ class Evidence:
 
 
 def load_evidence(
-    database: Database, study: str, *, peek: bool = False, checkpoint: Checkpoint | None = None
+    database: Database,
+    study: str,
+    *,
+    peek: bool = False,
+    checkpoint: Checkpoint | None = None,
+    scores: pd.DataFrame | None = None,
 ) -> Evidence:
     """Read a study.
 
@@ -112,6 +117,7 @@ def load_evidence(
         study: Its name.
         peek: Take test scores although the study is incomplete.
         checkpoint: Instead of the one that the protocol reports.
+        scores: Those of that part and checkpoint and of whole runs, if they were read already.
 
     Raises:
         InputError: if there is no such study, or none of its trials is finished.
@@ -130,7 +136,9 @@ def load_evidence(
     part = part_of(resolved, complete, peek)
     shown = checkpoint or checkpoint_of(resolved)
     runs = run_states(own, folds)
-    scores = whole_runs(frames.scores(database, study, part=part, checkpoint=shown), runs)
+    if scores is None:
+        scores = whole_runs(frames.scores(database, study, part=part, checkpoint=shown), runs)
+    digest = digest_of_scores(scores)
     first = own.drop_duplicates("label").astype({"label": str, "family": str, "expression": str})
     expressions = dict(zip(first["label"], first["expression"], strict=True))
     cases = frames.cases(database, study).drop_duplicates(["dataset", "patient", "case"], ignore_index=True)
@@ -152,8 +160,8 @@ def load_evidence(
         complete=complete,
         folds=folds,
         simulated=any(name.endswith("-sim") for name in datasets),
-        looks=len(frames.looks(database, study)),
-        digest=digest_of_scores(scores),
+        looks=len({*frames.looks(database, study)["digest"], *([digest] if part == "test" else [])}),
+        digest=digest,
         stages=tuple(stages),
         settled=settled,
     )

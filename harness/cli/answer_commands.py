@@ -81,7 +81,7 @@ def answer(
     else:
         found = answer_of_study(study_name(str(study)), Home(home, db), metric, dataset, peek)
     if out is not None:
-        from harness.cli.answer_files import write_answer
+        from harness.answering.answer_files import write_answer
 
         write_answer(found, out)
     if as_json:

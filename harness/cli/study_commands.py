@@ -116,16 +116,28 @@ def report(
             "--peek", help="Show test results of an unfinished study; recorded as a look at the test set."
         ),
     ] = False,
+    style: Annotated[
+        str, typer.Option(help="Journal that figures are drawn for: elsevier, ieee, mdpi, nature ...")
+    ] = "elsevier",
+    only: Annotated[
+        str | None,
+        typer.Option(help="Write only these figures and tables: F4,T1.", show_default=False),
+    ] = None,
 ) -> None:
     """Write figures, tables and one self-contained report.html for a study."""
     from harness.store.database import open_database
-    from reports.build import build_report
+    from reports.build import ReportOptions, build_report
 
     where = Home(home, db)
     database = open_database(where.database_url)
     name = study_name(study)
     written = build_report(
-        database, name, out or where.report(name), where.prepared, where.artifacts, peek=peek
+        database,
+        name,
+        out or where.report(name),
+        where.prepared,
+        where.artifacts,
+        ReportOptions(style, tuple((only or "").replace(",", " ").split()), peek),
     )
     stdout.print(written.summary, highlight=False, markup=False)
     stdout.print(f"report: {written.page}", highlight=False, markup=False, soft_wrap=True)

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from reports.figures.registry import FIGURES, Drawing, NothingToDraw
+from reports.figures.journals import page_width
+from reports.figures.registry import Drawing, NothingToDraw, register_figure
 from reports.figures.style import (
     INK,
-    WIDTH,
     LossStyle,
     drawing_style,
     grid_of_axes,
@@ -28,7 +28,7 @@ _ENOUGH_FOR_DENSITY = 8
 _TOO_MANY_POINTS_TO_DRAW = 5000
 
 
-@FIGURES.register("case_scores")
+@register_figure("F2", "case_scores")
 def case_scores(results: StudyResults) -> list[Drawing]:
     """Draw patient values as points, box and density, with the seed means above them."""
     metrics = [name for name in _METRICS if name in results.main_metrics()]
@@ -36,7 +36,7 @@ def case_scores(results: StudyResults) -> list[Drawing]:
         raise NothingToDraw("No patient values: no run is complete yet.")
     with drawing_style():
         height = 0.45 + len(results.datasets) * (0.5 + 0.27 * len(results.losses))
-        figure = new_figure(WIDTH, height, wspace=0.06, hspace=0.04)
+        figure = new_figure(page_width(), height, wspace=0.06, hspace=0.04)
         axes = grid_of_axes(figure, len(results.datasets), len(metrics), sharey=True)
         for row, dataset in zip(axes, results.datasets, strict=True):
             for axis, metric in zip(row, metrics, strict=True):

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from reports.figures.registry import FIGURES, Drawing, NothingToDraw
+from reports.figures.journals import page_width
+from reports.figures.registry import Drawing, NothingToDraw, register_figure
 from reports.figures.style import (
-    WIDTH,
     LossStyle,
     drawing_style,
     grid_of_axes,
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-@FIGURES.register("learning_curves")
+@register_figure("F1", "learning_curves")
 def learning_curves(results: StudyResults) -> list[Drawing]:
     """Draw validation DSC, one row per dataset and one panel per family."""
     curves = seed_curves(results.curves, "val_dsc")
@@ -35,7 +35,7 @@ def learning_curves(results: StudyResults) -> list[Drawing]:
         columns = min(4, len(families))
         blocks = -(-len(families) // columns)
         rows = len(results.datasets) * blocks
-        figure = new_figure(WIDTH, 0.35 + 1.75 * rows)
+        figure = new_figure(page_width(), 0.35 + 1.75 * rows)
         axes = grid_of_axes(figure, rows, columns, sharex=True, sharey="row")
         look = styles(results.losses)
         for position, dataset in enumerate(results.datasets):

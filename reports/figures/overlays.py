@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.data.case import IGNORE
+from reports.figures.journals import page_width
 from reports.figures.pictures import SlicePictures, View, find_prepared, read_predictions, slice_pictures
-from reports.figures.registry import FIGURES, Drawing, NothingToDraw
+from reports.figures.registry import Drawing, NothingToDraw, register_figure
 from reports.figures.selection import ChosenCase, case_score, choose_cases, reference_loss
 from reports.figures.style import (
     INK,
-    WIDTH,
     LossStyle,
     drawing_style,
     grid_of_axes,
@@ -46,7 +46,7 @@ class _Shown:
     scores: dict[str, dict[str, float]]
 
 
-@FIGURES.register("overlays")
+@register_figure("F16", "overlays")
 def overlays(results: StudyResults) -> list[Drawing]:
     """Draw one figure per dataset: a row per case, truth first, then every loss."""
     if results.part != "test":
@@ -90,11 +90,11 @@ def _draw(results: StudyResults, dataset: str, shown: list[_Shown]) -> Drawing:
     per_row = -(-losses // blocks)  # rows of equal length, not a full one and a rest
     with drawing_style():
         columns = max(_FEWEST_COLUMNS, per_row + 1)
-        heights = _row_heights(shown, blocks, WIDTH / columns)
+        heights = _row_heights(shown, blocks, page_width() / columns)
         height = (
             0.4 + _TITLE * len(heights) + _NAME * (blocks * len(shown) if blocks > 1 else 1) + sum(heights)
         )
-        figure = new_figure(WIDTH, height, w_pad=0.015, h_pad=0.03, wspace=0.0, hspace=0.0)
+        figure = new_figure(page_width(), height, w_pad=0.015, h_pad=0.03, wspace=0.0, hspace=0.0)
         axes = grid_of_axes(figure, len(heights), columns, height_ratios=heights)
         for axis in (axis for row in axes for axis in row):
             axis.set_axis_off()

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from harness.registry import Registry
+from reports.codes import code_order
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,5 +43,36 @@ class NothingToDraw(Exception):
 
 FigureFunction: TypeAlias = "Callable[[StudyResults], list[Drawing]]"
 
-FIGURES: Registry[FigureFunction] = Registry("figure")
-"""Every figure by name; a function of the results that returns one drawing, or one per dataset."""
+
+@dataclass(frozen=True)
+class FigureEntry:
+    """A figure as it is filed.
+
+    Attributes:
+        code: What papers and ``--only`` call it, for example ``F4``; figures that belong together share one.
+        name: Its own, the beginning of its file names.
+        draw: Draws it from the results of a study: one drawing, or one per dataset.
+    """
+
+    code: str
+    name: str
+    draw: FigureFunction
+
+
+FIGURES: Registry[FigureEntry] = Registry("figure")
+"""Every figure by name."""
+
+
+def register_figure(code: str, name: str) -> Callable[[FigureFunction], FigureFunction]:
+    """Return a decorator that files a figure function under a code and a name."""
+
+    def decorate(draw: FigureFunction) -> FigureFunction:
+        FIGURES.register(name)(FigureEntry(code, name, draw))
+        return draw
+
+    return decorate
+
+
+def figures_in_order() -> list[FigureEntry]:
+    """Return the figures by the number in their code, those of one code by name."""
+    return sorted(FIGURES.values(), key=lambda entry: (code_order(entry.code), entry.name))

@@ -1,12 +1,13 @@
 """Write figures so that the same results give the same bytes."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reports.figures.registry import FIGURES, Drawing, NothingToDraw
+from reports.figures.registry import Drawing, FigureEntry, NothingToDraw
 from reports.figures.style import drawing_style
 from reports.results import StudyResults
 
@@ -22,6 +23,7 @@ class SavedFigure:
     """A figure on disk, with its words.
 
     Attributes:
+        code: What papers and ``--only`` call it.
         drawing: Title, caption and alternative text.
         pdf: Vector file.
         png: Pixel file.
@@ -30,6 +32,7 @@ class SavedFigure:
         csv: Its numbers; None where tables have them.
     """
 
+    code: str
     drawing: Drawing
     pdf: Path
     png: Path
@@ -38,8 +41,15 @@ class SavedFigure:
     csv: Path | None = None
 
 
-def save_figures(results: StudyResults, folder: Path) -> tuple[list[SavedFigure], list[str]]:
-    """Draw and write every registered figure.
+def save_figures(
+    results: StudyResults, folder: Path, entries: Sequence[FigureEntry]
+) -> tuple[list[SavedFigure], list[str]]:
+    """Draw and write figures.
+
+    Args:
+        results: Of the study.
+        folder: To write into; made if absent.
+        entries: Which figures, in their order.
 
     Returns:
         The figures, and a sentence for each that has nothing to draw.
@@ -47,17 +57,17 @@ def save_figures(results: StudyResults, folder: Path) -> tuple[list[SavedFigure]
     folder.mkdir(parents=True, exist_ok=True)
     saved: list[SavedFigure] = []
     skipped: list[str] = []
-    for draw in FIGURES.values():
+    for entry in entries:
         try:
-            drawings = draw(results)
+            drawings = entry.draw(results)
         except NothingToDraw as reason:
             skipped.append(str(reason))
             continue
-        saved += [save(drawing, folder) for drawing in drawings]
+        saved += [save(drawing, folder, entry.code) for drawing in drawings]
     return saved, skipped
 
 
-def save(drawing: Drawing, folder: Path) -> SavedFigure:
+def save(drawing: Drawing, folder: Path, code: str) -> SavedFigure:
     """Write a drawing as PDF and PNG, without dates, and its numbers."""
     pdf, png, svg = (folder / f"{drawing.name}.{suffix}" for suffix in ("pdf", "png", "svg"))
     with drawing_style():
@@ -71,7 +81,7 @@ def save(drawing: Drawing, folder: Path) -> SavedFigure:
             _write(drawing, svg)
             text = _inline(svg.read_text(encoding="utf-8"), drawing)
     csv = _write_data(drawing, folder)
-    return SavedFigure(drawing, pdf, png, text, picture.getvalue(), csv)
+    return SavedFigure(code, drawing, pdf, png, text, picture.getvalue(), csv)
 
 
 def _write_data(drawing: Drawing, folder: Path) -> Path | None:

@@ -1,4 +1,4 @@
-"""Sizes, colours and marks that all figures share."""
+"""Colours, marks and words that all figures share."""
 
 import warnings
 from collections.abc import Iterator, Sequence
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reports.escape import one_line
+from reports.figures.journals import style_file
 from reports.results import FAMILIES, ListedLoss, StudyResults
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WIDTH = 183 / 25.4
-"""Inches: the full text width of most journals."""
+"""Inches: width of pictures that belong to no study."""
 
 FAMILY_COLOURS = {
     "distribution": "#0072B2",
@@ -56,7 +57,7 @@ class LossStyle:
 
 @contextmanager
 def drawing_style() -> Iterator[None]:
-    """Apply the style file, on a backend that needs no screen."""
+    """Apply the style file and that of the journal, on a backend that needs no screen."""
     import matplotlib as mpl
     from matplotlib import style
 
@@ -65,7 +66,7 @@ def drawing_style() -> Iterator[None]:
         # A name in a script that the font lacks is drawn as boxes; the user cannot mend it here.
         warnings.filterwarnings("ignore", message=r"Glyph \d+ .* missing from font")
         mpl.rcdefaults()
-        style.use(STYLE_FILE)
+        style.use([STYLE_FILE, style_file()])
         yield
 
 
@@ -76,6 +77,7 @@ def styles(losses: Sequence[ListedLoss]) -> dict[str, LossStyle]:
         known = {loss.label for loss in losses if loss.family == family}
         # The two arms of a loss are one member.
         members = [loss for loss in losses if loss.family == family and loss.tuned_from not in known]
+        members.sort(key=lambda loss: loss.position)  # a loss looks the same wherever it ranks
         colour = FAMILY_COLOURS.get(family, OTHER_COLOUR)
         for place, loss in enumerate(members):
             shade = _mixed(colour, "#000000", 0.45 * (place % 6) / max(1, min(5, len(members) - 1)))

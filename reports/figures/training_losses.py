@@ -1,9 +1,9 @@
 """F1, second part: the training loss, every loss on axes of its own."""
 
+from reports.figures.journals import page_width
 from reports.figures.learning_curves import draw_band, label_epochs, seed_curves, whole_epochs
-from reports.figures.registry import FIGURES, Drawing, NothingToDraw
+from reports.figures.registry import Drawing, NothingToDraw, register_figure
 from reports.figures.style import (
-    WIDTH,
     LossStyle,
     drawing_style,
     grid_of_axes,
@@ -17,7 +17,7 @@ from reports.results import StudyResults
 _COLUMNS = 5
 
 
-@FIGURES.register("training_losses")
+@register_figure("F1", "training_losses")
 def training_losses(results: StudyResults) -> list[Drawing]:
     """Draw the training loss; its values cannot be compared between losses, only its course."""
     curves = seed_curves(results.curves, "train_loss")
@@ -28,7 +28,7 @@ def training_losses(results: StudyResults) -> list[Drawing]:
         blocks = -(-len(losses) // _COLUMNS)
         columns = -(-len(losses) // blocks)
         rows = blocks * len(results.datasets)
-        figure = new_figure(WIDTH, 0.3 + 1.15 * rows)
+        figure = new_figure(page_width(), 0.3 + 1.15 * rows)
         axes = grid_of_axes(figure, rows, columns, sharex=True)
         look = styles(results.losses)
         for position, dataset in enumerate(results.datasets):

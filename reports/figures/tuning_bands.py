@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from reports.figures.journals import page_width
 from reports.figures.learning_curves import whole_epochs
 from reports.figures.registry import Drawing
 from reports.figures.style import (
-    WIDTH,
     LossStyle,
     drawing_style,
     grid_of_axes,
@@ -44,7 +44,7 @@ def band_drawings(results: StudyResults) -> list[Drawing]:
     with drawing_style():
         blocks = -(-len(labels) // _COLUMNS)
         columns = max(-(-len(labels) // blocks), 2)
-        figure = new_figure(WIDTH, 0.3 + 1.35 * blocks * len(datasets))
+        figure = new_figure(page_width(), 0.3 + 1.35 * blocks * len(datasets))
         axes = grid_of_axes(figure, blocks * len(datasets), columns, sharex=True)
         for position, dataset in enumerate(datasets):
             here = {search.label: search for search in searches if search.dataset == dataset}

@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 
 from harness.statistics.expected_validation import Values
+from reports.figures.journals import page_width
 from reports.figures.learning_curves import whole_epochs
-from reports.figures.registry import FIGURES, Drawing, NothingToDraw
-from reports.figures.style import WIDTH, LossStyle, drawing_style, grid_of_axes, new_figure, row_name, short
+from reports.figures.registry import Drawing, NothingToDraw, register_figure
+from reports.figures.style import LossStyle, drawing_style, grid_of_axes, new_figure, row_name, short
 from reports.figures.tuning_bands import band_drawings
 from reports.figures.tuning_panels import (
     Panel,
@@ -37,7 +38,7 @@ _ENTRY = 9.8
 """Points: height of a line of a legend."""
 
 
-@FIGURES.register("tuning_curves")
+@register_figure("F12", "tuning_curves")
 def tuning_curves(results: StudyResults) -> list[Drawing]:
     """Draw expected validation of independent configurations, and the best so far of all others."""
     if not results.searches:
@@ -83,7 +84,7 @@ def _draw(
     searches = [search for panel in panels for search in panel.members]
     entries = -(-len({search.label for search in searches}) // _LEGEND_COLUMNS)
     names = named * _ENTRY / 72 * blocks + (0 if families else 0.16 * entries)
-    figure = new_figure(WIDTH, 0.3 + (2.3 if alone else 1.75) * rows + names)
+    figure = new_figure(page_width(), 0.3 + (2.3 if alone else 1.75) * rows + names)
     axes = grid_of_axes(figure, rows, columns)
     hours = max(float(_course(search, independent, True)[0][-1]) for search in searches if _known(search))
     for place in range(blocks * columns if not alone else 1):

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from reports.figures.registry import FIGURES, Drawing, NothingToDraw
+from reports.figures.journals import page_width
+from reports.figures.registry import Drawing, NothingToDraw, register_figure
 from reports.figures.style import (
     INK,
-    WIDTH,
     LossStyle,
     drawing_style,
     grid_of_axes,
@@ -32,7 +32,7 @@ _LONG = 9
 _MARKERS = "osD^vPX<>"
 
 
-@FIGURES.register("tuning_importance")
+@register_figure("S2", "tuning_importance")
 def tuning_importance(results: StudyResults) -> list[Drawing]:
     """Draw the importance of every dimension, and the value against the learning rate."""
     if not results.searches:
@@ -55,7 +55,7 @@ def _importance(results: StudyResults) -> list[Drawing]:
     with drawing_style():
         lengths = [sum(_length(label, means) for label in column) for column in columns]
         height = 0.55 + _LINE * max(lengths) + (0.2 if len(datasets) > 1 else 0)
-        figure = new_figure(WIDTH, height, wspace=0.08)
+        figure = new_figure(page_width(), height, wspace=0.08)
         (axes,) = grid_of_axes(figure, 1, len(columns))
         for axis, column in zip(axes, columns, strict=True):
             _draw_list(axis, column, means, datasets, look)
@@ -165,7 +165,7 @@ def _learning_rates(results: StudyResults) -> list[Drawing]:
     with drawing_style():
         blocks = -(-len(labels) // _COLUMNS)
         columns = max(-(-len(labels) // blocks), min(3, _COLUMNS))
-        figure = new_figure(WIDTH, 0.3 + 1.25 * blocks * len(datasets))
+        figure = new_figure(page_width(), 0.3 + 1.25 * blocks * len(datasets))
         axes = grid_of_axes(figure, blocks * len(datasets), columns, sharex=True, sharey="row")
         for position, dataset in enumerate(datasets):
             for place in range(blocks * columns):

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from reports.figures.journals import page_width
 from reports.figures.learning_curves import label_epochs, whole_epochs
-from reports.figures.registry import FIGURES, Drawing
-from reports.figures.style import FAMILY_COLOURS, WIDTH, drawing_style, grid_of_axes, new_figure, short
+from reports.figures.registry import Drawing, register_figure
+from reports.figures.style import FAMILY_COLOURS, drawing_style, grid_of_axes, new_figure, short
 from reports.figures.tuning_panels import plain
 from reports.results import StudyResults
 from reports.tuning.loss_search import LossSearch, loss_searches
@@ -32,7 +33,7 @@ class _Panel:
     default: Weights | None
 
 
-@FIGURES.register("tuning_schedules")
+@register_figure("S1", "tuning_schedules")
 def tuning_schedules(results: StudyResults) -> list[Drawing]:
     """Draw the weights of every chosen schedule, dashed those of the default arm."""
     panels = [panel for search in loss_searches(results) if (panel := _panel(results, search)).chosen]
@@ -41,7 +42,7 @@ def tuning_schedules(results: StudyResults) -> list[Drawing]:
     with drawing_style():
         columns = min(_COLUMNS, max(2, len(panels)))
         rows = -(-len(panels) // columns)
-        figure = new_figure(WIDTH, 0.55 + 1.6 * rows, h_pad=0.05)
+        figure = new_figure(page_width(), 0.55 + 1.6 * rows, h_pad=0.05)
         axes = grid_of_axes(figure, rows, columns)
         places = [axis for row in axes for axis in row]
         for place, axis in enumerate(places):

@@ -14,6 +14,7 @@ from reports.methods import methods
 from reports.page import content
 from reports.results import StudyResults
 from reports.tables import Table, WordTable
+from reports.tables.save import SavedTable
 from reports.tuning.loss_search import loss_searches
 from reports.tuning.words import budget_notes
 
@@ -76,12 +77,18 @@ class _ShownFigure:
 
 def render_page(
     results: StudyResults,
-    tables: list[tuple[Table, dict[str, Path]]],
+    tables: list[SavedTable],
     figures: list[SavedFigure],
     skipped: list[str],
-    tuning: list[tuple[WordTable, dict[str, Path]]],
 ) -> str:
-    """Return the page as text."""
+    """Return the page as text.
+
+    Args:
+        results: Of the study.
+        tables: As they were written.
+        figures: As they were written.
+        skipped: A sentence for every figure and table without data.
+    """
     environment = Environment(
         loader=FileSystemLoader(_HERE),
         autoescape=True,
@@ -90,7 +97,11 @@ def render_page(
         lstrip_blocks=True,
     )
     environments, mixed = content.environments(results)
-    shown = [_ShownTable(table, [_download(path) for path in paths.values()]) for table, paths in tables]
+    shown = [
+        _ShownTable(saved.table, [_download(path) for path in saved.paths.values()])
+        for saved in tables
+        if isinstance(saved.table, Table)
+    ]
     apart = sorted(figures, key=lambda saved: saved.drawing.name.startswith(_TUNING))
     numbered = [_figure(saved, number) for number, saved in enumerate(apart, 1)]
     page = environment.get_template("report.html.jinja").render(
@@ -100,7 +111,9 @@ def render_page(
         figures=[figure for figure in numbered if not figure.of_tuning],
         tuning_figures=[figure for figure in numbered if figure.of_tuning],
         tuning_tables=[
-            _ShownWords(table, [_download(path) for path in paths.values()]) for table, paths in tuning
+            _ShownWords(saved.table, [_download(path) for path in saved.paths.values()])
+            for saved in tables
+            if isinstance(saved.table, WordTable)
         ],
         tuning_notes=budget_notes(loss_searches(results)) if results.searches else [],
         skipped=skipped,

@@ -8,11 +8,24 @@ from reports.aggregate import patient_values, run_values, seed_statistics
 from reports.results import StudyResults
 from reports.tables.model import Cell, Column, Mark, Row, Table
 from reports.tables.notes import table_notes
+from reports.tables.registry import AnyTable, register_table
 
 ARROWS = {"higher": "↑", "lower": "↓"}
 """Direction in which a metric gets better."""
 
 NOTHING = "–"
+
+
+@register_table("T1", "main")
+def main_tables(results: StudyResults) -> list[AnyTable]:
+    """Return Table T1."""
+    return [main_table(results)]
+
+
+@register_table("S1", "classes")
+def supplements_by_class(results: StudyResults) -> list[AnyTable]:
+    """Return the tables by class."""
+    return list(class_tables(results))
 
 
 def main_table(results: StudyResults) -> Table:

@@ -12,10 +12,17 @@ from harness.statistics.expected_validation import Lead, leaders
 from reports.results import StudyResults
 from reports.tables.model import WordTable
 from reports.tables.notes import evaluation_notes, torn_notes
+from reports.tables.registry import AnyTable, register_table
 from reports.tables.scores import NOTHING
 from reports.tuning.gain import HARM, Gain, gains, without_comparison
 from reports.tuning.loss_search import LossSearch, loss_searches, objective, searched_datasets
 from reports.tuning.words import budget, budget_notes, transfers
+
+
+@register_table("T4", "tuning")
+def tuning(results: StudyResults) -> list[AnyTable]:
+    """Return the tables of tuning; none if nothing was tuned."""
+    return list(tuning_tables(results))
 
 
 def tuning_tables(results: StudyResults) -> list[WordTable]:

@@ -220,7 +220,7 @@ def leave_one_seed_out(block: Block) -> tuple[LeftOut, ...]:
     return tuple(found)
 
 
-def leave_one_dataset_out(blocks: Sequence[Block], margins: Sequence[float]) -> tuple[LeftOut, ...]:
+def rankings_without_datasets(blocks: Sequence[Block], margins: Sequence[float]) -> tuple[LeftOut, ...]:
     """Return the ranking of losses compared on all datasets, by mean, without each dataset in turn.
 
     Args:

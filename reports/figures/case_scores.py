@@ -1,5 +1,6 @@
 """F2: the raw data, every patient's value under every loss."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -7,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from reports.figures.journals import page_width
+from reports.figures.paging import PAGE_HEIGHT, dataset_pages
 from reports.figures.registry import Drawing, NothingToDraw, register_figure
 from reports.figures.style import (
     INK,
@@ -34,17 +36,36 @@ def case_scores(results: StudyResults) -> list[Drawing]:
     metrics = [name for name in _METRICS if name in results.main_metrics()]
     if results.patients.empty or not metrics:
         raise NothingToDraw("No patient values: no run is complete yet.")
-    with drawing_style():
-        height = 0.45 + len(results.datasets) * (0.5 + 0.27 * len(results.losses))
-        figure = new_figure(page_width(), height, wspace=0.06, hspace=0.04)
-        axes = grid_of_axes(figure, len(results.datasets), len(metrics), sharey=True)
-        for row, dataset in zip(axes, results.datasets, strict=True):
-            for axis, metric in zip(row, metrics, strict=True):
-                _draw_metric(axis, results, dataset, metric)
-            row[0].set_title(_row_title(results, dataset))
-    return [
-        Drawing("case_scores", "Patient values", _caption(results, metrics), _alt(results, metrics), figure)
-    ]
+    drawings = []
+    for page in dataset_pages(results, lambda datasets: _height(datasets, len(results.losses))):
+        with drawing_style():
+            height = _height(len(page.datasets), len(results.losses))
+            figure = new_figure(page_width(), height, wspace=0.06, hspace=0.04)
+            axes = grid_of_axes(figure, len(page.datasets), len(metrics), sharey=True)
+            for row, dataset in zip(axes, page.datasets, strict=True):
+                for axis, metric in zip(row, metrics, strict=True):
+                    _draw_metric(axis, results, dataset, metric)
+                row[0].set_title(_row_title(results, dataset))
+        name, title = f"case_scores{page.suffix}", f"Patient values{page.where}"
+        alt = _alt(results, metrics, page.datasets)
+        data = _data(results, metrics, page.datasets)
+        drawings.append(Drawing(name, title, _caption(results, metrics), alt, figure, data=data))
+    return drawings
+
+
+def _height(datasets: int, losses: int) -> float:
+    """Return inches; the rows of many losses move closer together."""
+    row = min(0.27, max(0.15, (PAGE_HEIGHT - 0.95) / losses))
+    return 0.45 + datasets * (0.5 + row * losses)
+
+
+def _data(results: StudyResults, metrics: list[str], datasets: Sequence[str]) -> pd.DataFrame:
+    """Return the points: means over seeds of every patient."""
+    values = results.patients
+    values = values[values["metric"].isin(metrics) & values["dataset"].isin(datasets)]
+    keys = ["dataset", "metric", "label", "patient"]
+    table = values.groupby(keys, observed=True)["value"].agg(mean_over_seeds="mean", seeds="count")
+    return table.reset_index()
 
 
 def _draw_metric(axis: "Axes", results: StudyResults, dataset: str, metric: str) -> None:
@@ -156,7 +177,7 @@ def _caption(results: StudyResults, metrics: list[str]) -> str:
     )
 
 
-def _alt(results: StudyResults, metrics: list[str]) -> str:
+def _alt(results: StudyResults, metrics: list[str], datasets: Sequence[str]) -> str:
     means = (
         results.run_values[results.run_values["metric"] == metrics[0]]
         .groupby(["dataset", "label"])["value"]
@@ -164,7 +185,7 @@ def _alt(results: StudyResults, metrics: list[str]) -> str:
     )
     parts = [
         f"{dataset}, {label}: {means[dataset, label]:.2f}"
-        for dataset in results.datasets
+        for dataset in datasets
         for label in results.labels
         if (dataset, label) in means.index
     ]

@@ -1,12 +1,14 @@
 """F1: validation DSC against the epoch."""
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from reports.figures.journals import page_width
+from reports.figures.paging import dataset_pages
 from reports.figures.registry import Drawing, NothingToDraw, register_figure
 from reports.figures.style import (
     LossStyle,
@@ -22,6 +24,10 @@ from reports.results import ListedLoss, StudyResults
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_PANEL = 1.55
+"""Inches: the least width of a panel."""
 
 
 @register_figure("F1", "learning_curves")
@@ -31,34 +37,64 @@ def learning_curves(results: StudyResults) -> list[Drawing]:
     if curves.empty:
         raise NothingToDraw("No learning curve: no trial has recorded an epoch.")
     families = panels([loss for loss in results.losses if loss.label not in results.external])
-    with drawing_style():
-        columns = min(4, len(families))
-        blocks = -(-len(families) // columns)
-        rows = len(results.datasets) * blocks
-        figure = new_figure(page_width(), 0.35 + 1.75 * rows)
-        axes = grid_of_axes(figure, rows, columns, sharex=True, sharey="row")
-        look = styles(results.losses)
-        for position, dataset in enumerate(results.datasets):
-            own = curves[curves["dataset"] == dataset]
-            for place in range(blocks * columns):
-                axis = axes[position * blocks + place // columns][place % columns]
-                if place >= len(families):
-                    axis.set_axis_off()
-                    continue
-                family, members = families[place]
-                axis.set_title(family)
-                _draw_panel(axis, own, members, look)
-                if place % columns == 0:
-                    axis.set_ylabel(f"{row_name(dataset)}\nvalidation DSC, better ↑")
-        label_epochs(axes)
-    best = curves.groupby("label")["value"].max().reindex(results.labels).dropna()
-    return [Drawing("learning_curves", "Learning curves", _caption(results), _alt(results, best), figure)]
+    columns = min(int(page_width() // _PANEL), len(families))
+    blocks = -(-len(families) // columns)
+    drawings = []
+    for page in dataset_pages(results, lambda datasets: _height(datasets * blocks)):
+        shown = curves[curves["dataset"].isin(page.datasets)]
+        with drawing_style():
+            figure = _draw(results, shown, families, page.datasets, columns)
+        best = shown.groupby("label")["value"].max().reindex(results.labels).dropna()
+        name, title = f"learning_curves{page.suffix}", f"Learning curves{page.where}"
+        data = over_seeds(shown, results.datasets, results.labels)
+        drawings.append(Drawing(name, title, _caption(results), _alt(results, best), figure, data=data))
+    return drawings
+
+
+def _height(rows: int) -> float:
+    return 0.35 + 1.75 * rows
+
+
+def _draw(
+    results: StudyResults,
+    curves: pd.DataFrame,
+    families: list[tuple[str, list[ListedLoss]]],
+    datasets: tuple[str, ...],
+    columns: int,
+) -> "Figure":
+    blocks = -(-len(families) // columns)
+    figure = new_figure(page_width(), _height(len(datasets) * blocks))
+    axes = grid_of_axes(figure, len(datasets) * blocks, columns, sharex=True, sharey="row")
+    look = styles(results.losses)
+    for position, dataset in enumerate(datasets):
+        own = curves[curves["dataset"] == dataset]
+        for place in range(blocks * columns):
+            axis = axes[position * blocks + place // columns][place % columns]
+            if place >= len(families):
+                axis.set_axis_off()
+                continue
+            family, members = families[place]
+            axis.set_title(family)
+            _draw_panel(axis, own, members, look)
+            if place % columns == 0:
+                axis.set_ylabel(f"{row_name(dataset)}\nvalidation DSC, better ↑")
+    label_epochs(axes)
+    return figure
 
 
 def seed_curves(curves: pd.DataFrame, column: str) -> pd.DataFrame:
     """Return one curve per dataset, loss and seed, the mean over folds, in the column ``value``."""
     groups = curves.groupby(["dataset", "label", "seed", "epoch"], as_index=False)
     return groups.agg(value=(column, "mean"))
+
+
+def over_seeds(curves: pd.DataFrame, datasets: Sequence[str], labels: Sequence[str]) -> pd.DataFrame:
+    """Return median, smallest and largest value of every epoch, datasets and losses in their order."""
+    found = curves.groupby(["dataset", "label", "epoch"], observed=True)["value"]
+    table = found.agg(median="median", smallest="min", largest="max", seeds="count").reset_index()
+    places = {name: place for place, name in enumerate((*datasets, *labels))}
+    order = table.assign(d=table["dataset"].map(places), loss=table["label"].map(places))
+    return table.loc[order.sort_values(["d", "loss", "epoch"]).index].reset_index(drop=True)
 
 
 def draw_band(axis: "Axes", curve: pd.DataFrame, style: LossStyle, label: str) -> None:
@@ -99,7 +135,8 @@ def _draw_panel(
     for loss in members:
         curve = curves[curves["label"] == loss.label]
         if len(curve):
-            draw_band(axis, curve, look[loss.label], short(loss.label, 24))
+            last = curve[curve["epoch"] == curve["epoch"].max()]["value"].median()
+            draw_band(axis, curve, look[loss.label], f"{short(loss.label, 22)}  {last:.2f}")
     if not axis.lines:
         return
     whole_epochs(axis)
@@ -121,7 +158,8 @@ def _caption(results: StudyResults) -> str:
     folds = "; a seed's curve is the mean over its folds" if max(results.folds.values()) > 1 else ""
     return (
         f"Validation DSC after every epoch, {spread}{folds}. Panels are families of losses, colours too; "
-        f"line styles tell members apart{_arms(results)}. A cross ends the curve of a run that stopped "
+        f"line styles tell members apart{_arms(results)}; the number beside a loss is its median at the last "
+        "epoch. A cross ends the curve of a run that stopped "
         "early. Training losses have different units and are drawn in a figure of their own."
     )
 

@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 TRUTH = "#F0E442"
 HIT, FALSE_ALARM, MISS, WRONG_CLASS = "#009E73", "#D55E00", "#56B4E9", "#CC79A7"
 
-_COLUMNS, _FEWEST_COLUMNS = 8, 5
+_PANEL, _FEWEST_COLUMNS = 0.93, 5
+"""Inches: the least width of a panel, and how many are in a row at least."""
+
 _TITLE, _NAME = 0.28, 0.23
 """Inches above a panel for its scores, and for the name of the loss."""
 
@@ -86,7 +88,8 @@ def _shown_cases(results: StudyResults, dataset: str) -> list[_Shown]:
 
 def _draw(results: StudyResults, dataset: str, shown: list[_Shown]) -> Drawing:
     losses = len(results.losses)
-    blocks = -(-losses // (_COLUMNS - 1))
+    fitting = max(_FEWEST_COLUMNS, int(page_width() // _PANEL))
+    blocks = -(-losses // (fitting - 1))
     per_row = -(-losses // blocks)  # rows of equal length, not a full one and a rest
     with drawing_style():
         columns = max(_FEWEST_COLUMNS, per_row + 1)

@@ -1,7 +1,12 @@
 """F1, second part: the training loss, every loss on axes of its own."""
 
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
 from reports.figures.journals import page_width
-from reports.figures.learning_curves import draw_band, label_epochs, seed_curves, whole_epochs
+from reports.figures.learning_curves import draw_band, label_epochs, over_seeds, seed_curves, whole_epochs
+from reports.figures.paging import PAGE_HEIGHT, dataset_pages
 from reports.figures.registry import Drawing, NothingToDraw, register_figure
 from reports.figures.style import (
     LossStyle,
@@ -12,9 +17,13 @@ from reports.figures.style import (
     short,
     styles,
 )
-from reports.results import StudyResults
+from reports.results import ListedLoss, StudyResults
 
-_COLUMNS = 5
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_PANEL = 1.2
+"""Inches: the least width of a panel."""
 
 
 @register_figure("F1", "training_losses")
@@ -24,31 +33,53 @@ def training_losses(results: StudyResults) -> list[Drawing]:
     if curves.empty:
         raise NothingToDraw("No training loss: no trial has recorded an epoch.")
     losses = [loss for loss in results.losses if loss.label not in results.external]
-    with drawing_style():
-        blocks = -(-len(losses) // _COLUMNS)
-        columns = -(-len(losses) // blocks)
-        rows = blocks * len(results.datasets)
-        figure = new_figure(page_width(), 0.3 + 1.15 * rows)
-        axes = grid_of_axes(figure, rows, columns, sharex=True)
-        look = styles(results.losses)
-        for position, dataset in enumerate(results.datasets):
-            own = curves[curves["dataset"] == dataset]
-            for place in range(blocks * columns):
-                axis = axes[position * blocks + place // columns][place % columns]
-                if place >= len(losses):
-                    axis.set_axis_off()
-                    continue
-                label = losses[place].label
-                style = look[label]
-                axis.set_title(short(label, 22), fontsize=6.5, color=style.shade)
-                curve = own[own["label"] == label]
-                if len(curve):
-                    whole_epochs(axis)
-                    draw_band(axis, curve, LossStyle(style.colour, style.shade, "-", ""), "")
-                if place % columns == 0:
-                    axis.set_ylabel(f"{row_name(dataset)}\ntraining loss")
-        label_epochs(axes)
-    return [Drawing("training_losses", "Training losses", _caption(results), _alt(results), figure)]
+    fitting = int(page_width() // _PANEL)
+    columns = -(-len(losses) // -(-len(losses) // fitting))
+    blocks = -(-len(losses) // columns)
+    drawings = []
+    for page in dataset_pages(results, lambda datasets: _height(blocks * datasets)):
+        shown = curves[curves["dataset"].isin(page.datasets)]
+        with drawing_style():
+            figure = _draw(results, shown, losses, page.datasets, columns)
+        name, title = f"training_losses{page.suffix}", f"Training losses{page.where}"
+        data = over_seeds(shown, results.datasets, results.labels)
+        drawings.append(Drawing(name, title, _caption(results), _alt(results), figure, data=data))
+    return drawings
+
+
+def _height(rows: int) -> float:
+    return 0.3 + rows * min(1.15, max(0.62, (PAGE_HEIGHT - 0.3) / rows))
+
+
+def _draw(
+    results: StudyResults,
+    curves: pd.DataFrame,
+    losses: list[ListedLoss],
+    datasets: tuple[str, ...],
+    columns: int,
+) -> "Figure":
+    blocks = -(-len(losses) // columns)
+    figure = new_figure(page_width(), _height(blocks * len(datasets)))
+    axes = grid_of_axes(figure, blocks * len(datasets), columns, sharex=True)
+    look = styles(results.losses)
+    for position, dataset in enumerate(datasets):
+        own = curves[curves["dataset"] == dataset]
+        for place in range(blocks * columns):
+            axis = axes[position * blocks + place // columns][place % columns]
+            if place >= len(losses):
+                axis.set_axis_off()
+                continue
+            label = losses[place].label
+            style = look[label]
+            axis.set_title(short(label, 22), fontsize="small", color=style.shade)
+            curve = own[own["label"] == label]
+            if len(curve):
+                whole_epochs(axis)
+                draw_band(axis, curve, LossStyle(style.colour, style.shade, "-", ""), "")
+            if place % columns == 0:
+                axis.set_ylabel(f"{row_name(dataset)}\ntraining loss")
+    label_epochs(axes)
+    return figure
 
 
 def _caption(results: StudyResults) -> str:

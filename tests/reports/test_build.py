@@ -14,7 +14,7 @@ from harness.store.database import Database, open_database
 from harness.store.frames import looks
 from harness.store.schema import TrialRow
 from reports import build
-from reports.build import WrittenReport, build_report
+from reports.build import ReportOptions, WrittenReport, build_report
 from reports.results import load_results
 
 Copy = Callable[[Path], Database]
@@ -50,7 +50,7 @@ def read(page: Path) -> Collector:
 @pytest.fixture
 def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Figures have tests of their own."""
-    monkeypatch.setattr(build, "save_figures", lambda results, folder: ([], ["left out"]))
+    monkeypatch.setattr(build, "save_figures", lambda results, folder, entries: ([], ["left out"]))
 
 
 def test_page_loads_nothing_from_outside(report: WrittenReport) -> None:
@@ -116,7 +116,7 @@ def test_same_results_give_the_same_bytes(report: WrittenReport, finished: Path,
 class TestLooks:
     def build(self, database: Database, root: Path, out: Path, **options: Any) -> str:
         return build_report(
-            database, "made-up", out, root / "prepared", root / "artifacts", **options
+            database, "made-up", out, root / "prepared", root / "artifacts", ReportOptions(**options)
         ).page.read_text()
 
     def test_partial_study_shows_validation_results_and_records_no_look(

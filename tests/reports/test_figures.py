@@ -29,22 +29,22 @@ def test_every_registered_figure_is_written_with_caption_and_alternative_text(
 
 def test_drawings_have_words(results: StudyResults) -> None:
     for name in ("learning_curves", "training_losses", "case_scores"):
-        for drawing in FIGURES[name](results):
+        for drawing in FIGURES[name].draw(results):
             assert drawing.name.startswith(name)
             assert drawing.caption.endswith(".")
             assert len(drawing.alt) > 40
-            assert drawing.figure.get_figwidth() <= 7.3
+            assert drawing.figure.get_figwidth() <= 190 / 25.4 + 1e-6
 
 
 def test_overlays_are_skipped_without_cache_or_predictions(results: StudyResults, tmp_path: Path) -> None:
     for absent in (replace(results, prepared=tmp_path), replace(results, artifact_root=tmp_path)):
         with pytest.raises(NothingToDraw, match="cache or the predictions"):
-            FIGURES["overlays"](absent)
+            FIGURES["overlays"].draw(absent)
 
 
 def test_overlays_are_skipped_while_test_results_are_closed(results: StudyResults) -> None:
     with pytest.raises(NothingToDraw, match="validation"):
-        FIGURES["overlays"](replace(results, part="validation"))
+        FIGURES["overlays"].draw(replace(results, part="validation"))
 
 
 def test_reference_is_plain_cross_entropy(results: StudyResults) -> None:

@@ -41,7 +41,7 @@ def tuned(results: StudyResults, made_up: ModuleType, synthetic: ModuleType) -> 
 
 
 def draw(name: str, results: StudyResults) -> list[Drawing]:
-    return FIGURES[name](results)
+    return FIGURES[name].draw(results)
 
 
 def texts(figure: Figure) -> list[str]:
@@ -65,7 +65,7 @@ def test_every_figure_has_words_numbers_and_fits_the_page(tuned: StudyResults) -
             assert drawing.name.startswith(name)
             assert drawing.caption.endswith(".")
             assert len(drawing.alt) > 40
-            assert drawing.figure.get_figwidth() <= 7.3
+            assert drawing.figure.get_figwidth() <= 190 / 25.4 + 1e-6
     sizes = [text.get_fontsize() for text in drawings[0].figure.axes[0].texts]
     assert min(sizes) >= 6
 

@@ -10,8 +10,8 @@ from harness.statistics.robustness import (
     RULES,
     Basis,
     case_means,
-    leave_one_dataset_out,
     leave_one_seed_out,
+    rankings_without_datasets,
     robustness_grid,
 )
 from harness.statistics.scale import Scale
@@ -150,8 +150,8 @@ def test_seeds_that_only_some_losses_have_are_left_out_of_those() -> None:
 def test_a_dataset_that_decides_alone_is_found() -> None:
     small = block_of([np.full((5, 2), 0.50), np.full((5, 2), 0.51)], names=("a", "b"))
     large = block_of([np.full((5, 2), 0.9), np.full((5, 2), 0.3)], names=("a", "b"))
-    found = leave_one_dataset_out([small, small, large], [0.01, 0.01, 0.01])
+    found = rankings_without_datasets([small, small, large], [0.01, 0.01, 0.01])
     assert [each.changed for each in found] == [False, False, True]
-    assert leave_one_dataset_out([small], [0.01]) == ()
-    weighed = leave_one_dataset_out([small, small, large], [0.01, 0.01, 10.0])
+    assert rankings_without_datasets([small], [0.01]) == ()
+    weighed = rankings_without_datasets([small, small, large], [0.01, 0.01, 10.0])
     assert not any(each.changed for each in weighed)

@@ -1,0 +1,87 @@
+"""Figures as journals want them: their width, type that is embedded and not too small, sane in grey."""
+
+import re
+import zlib
+from pathlib import Path
+
+import pytest
+from matplotlib.colors import to_rgb
+from matplotlib.text import Text
+
+from harness.errors import InputError
+from reports.figures import FIGURES, Drawing, NothingToDraw
+from reports.figures.journals import JOURNALS, journal, page_width
+from reports.figures.paging import PAGE_HEIGHT
+from reports.figures.save import save
+from reports.figures.style import FAMILY_COLOURS
+from reports.results import StudyResults
+
+MILLIMETRES = {"elsevier": 190, "ieee": 181.9, "mdpi": 184.6, "nature": 183, "slides": 127, "springer": 122}
+
+
+def drawings(results: StudyResults) -> list[tuple[str, Drawing]]:
+    """Every drawing that this study has data for."""
+    found = []
+    for entry in FIGURES.values():
+        try:
+            found += [(entry.code, drawing) for drawing in entry.draw(results)]
+        except NothingToDraw:
+            continue
+    return found
+
+
+def test_every_style_has_the_width_of_its_journal() -> None:
+    assert set(JOURNALS) == set(MILLIMETRES)
+    for name, width in MILLIMETRES.items():
+        with journal(name):
+            assert page_width() * 25.4 == pytest.approx(width, abs=0.05)
+
+
+def test_an_unknown_style_is_refused_with_the_nearest_name() -> None:
+    with (
+        pytest.raises(InputError, match="unknown style 'elsevir'; did you mean 'elsevier'"),
+        journal("elsevir"),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(
+    "style",
+    ["springer", *(pytest.param(name, marks=pytest.mark.full) for name in JOURNALS if name != "springer")],
+)
+def test_figures_fit_the_page_and_no_type_is_below_six_points(style: str, results: StudyResults) -> None:
+    with journal(style):
+        found = drawings(results)
+        assert len(found) >= 10
+        for _, drawing in found:
+            assert drawing.figure.get_figwidth() <= page_width() + 1e-6, drawing.name
+            assert drawing.figure.get_figheight() <= PAGE_HEIGHT + 0.5, drawing.name
+            words = [each for each in drawing.figure.findobj(Text) if each.get_text() and each.get_visible()]
+            small = {each.get_text() for each in words if each.get_fontsize() < 5.999}
+            assert not small, f"{drawing.name}: {small}"
+
+
+def test_fonts_are_embedded_as_truetype(results: StudyResults, tmp_path: Path) -> None:
+    (drawing,) = FIGURES["case_scores"].draw(results)
+    found = save(drawing, tmp_path, "F2").pdf.read_bytes()
+    for stream in re.findall(rb"stream\r?\n(.*?)endstream", found, re.DOTALL):
+        found += zlib.decompressobj().decompress(stream) if stream[:1] == b"x" else b""
+    assert b"/FontFile2" in found
+    assert b"/Type3" not in found
+
+
+def test_families_differ_in_grey() -> None:
+    """Neighbouring families keep apart by luminance, or by the markers that every member has anyway."""
+    luminance = sorted(
+        0.2126 * r + 0.7152 * g + 0.0722 * b for r, g, b in map(to_rgb, FAMILY_COLOURS.values())
+    )
+    assert luminance[-1] - luminance[0] > 0.3
+    assert len({round(value, 2) for value in luminance}) == len(luminance)
+
+
+def test_every_drawing_has_words_and_numbers(results: StudyResults) -> None:
+    for _, drawing in drawings(results):
+        assert drawing.caption.endswith((".", ".)")), drawing.name
+        assert len(drawing.caption) > 80, drawing.name
+        assert len(drawing.alt) > 40, drawing.name
+        assert drawing.data is not None or drawing.image, drawing.name

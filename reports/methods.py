@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from reports.methods_statistics import statistics_methods
 from reports.results import StudyResults
 from reports.tables.notes import checkpoint_note, listing, undefined_note
 from reports.tuning.words import tuning_methods
@@ -11,12 +12,13 @@ from reports.tuning.words import tuning_methods
 def methods(results: StudyResults) -> list[str]:
     """Return the paragraphs of the methods section."""
     if not results.trained:
-        return [_scored_only(results), _evaluation(results)]
+        return [_scored_only(results), _evaluation(results), *statistics_methods(results)]
     return [
         _design(results),
         _training(results),
         *tuning_methods(results),
         f"{_evaluation(results)} {_failed_runs()}",
+        *statistics_methods(results),
     ]
 
 

@@ -50,7 +50,7 @@ def answer_from_database(
     if evidence.part == "test" and len(evidence.scores):
         record_look(database, study, evidence.digest, evidence.complete)
     try:
-        return answer_study(results, metric=metric, datasets=datasets)
+        return answer_study(results, metric=metric, datasets=datasets or _in_order(evidence, results))
     except Unanswerable as error:
         raise InputError(f"study {study!r} cannot be answered: {error}") from error
 
@@ -72,7 +72,13 @@ def answer_from_scores(
     """
     evidence = load_evidence(database, study, peek=peek, scores=scores)
     other = load_evidence(database, study, peek=peek, checkpoint=_OTHER[evidence.checkpoint])
-    return answer_study(results_of(evidence, {other.checkpoint: other.scores}))
+    results = results_of(evidence, {other.checkpoint: other.scores})
+    return answer_study(results, datasets=_in_order(evidence, results))
+
+
+def _in_order(evidence: Evidence, results: Results) -> list[str]:
+    """Return the datasets that have scores, in the order of the study."""
+    return [name for name in evidence.datasets if name in results.datasets]
 
 
 def results_of(evidence: Evidence, other_checkpoints: Mapping[str, pd.DataFrame] | None = None) -> Results:

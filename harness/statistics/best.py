@@ -93,3 +93,9 @@ def compare_with_best(
         margin=margin,
         alpha=alpha,
     )
+
+
+def difference_to_best(pairs: Pairs) -> NDArray[np.float64]:
+    """Return the score of every loss minus that of the best of the others; it lies between its bounds."""
+    others = np.where(np.eye(len(pairs.losses), dtype=bool), np.inf, pairs.difference)
+    return np.asarray(others.min(axis=1))

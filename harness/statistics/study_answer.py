@@ -152,7 +152,7 @@ def _over_datasets(answers: Sequence[DatasetAnswer], results: Results) -> OverDa
         advice,
         on_a_new_dataset(several) if len(cells) >= FEW_FOR_NEW else None,
         regions(several, [leader]) if leader is not None else None,
-        rank_datasets(several),
+        rank_datasets(several, best.alpha),
         leave_one_dataset_out(several, results.plan.references),
         _claims(list(cells.values())),
         *_conditional(answers, results),

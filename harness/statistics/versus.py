@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.statistics.block import Block
 from harness.statistics.conventional import EffectSizes, case_only, effect_sizes
-from harness.statistics.crossed import Difference, Parts, combination
+from harness.statistics.crossed import LEVEL, Difference, Pairs, Parts, combination
 from harness.statistics.multiplicity import holm
 
 Words: TypeAlias = Literal[
@@ -75,6 +76,35 @@ def words_for(
             return "better" if low > margin else "better, possibly by a negligible amount"
         return "worse" if high < -margin else "worse, possibly by a negligible amount"
     return "equivalent within the margin" if equivalent_p <= alpha else "not resolved"
+
+
+def words_of_pairs(
+    pairs: Pairs, adjusted: NDArray[np.float64], margin: float, alpha: float = 0.05
+) -> list[list[Words]]:
+    """Return what may be said of every pair, row against column.
+
+    Args:
+        pairs: All of them; intervals are those of 95 %.
+        adjusted: p of all pairs.
+        margin: Of negligible differences.
+        alpha: Level.
+    """
+    same, half = pairs.equivalence_p(margin), pairs.half_width((1 - LEVEL) / 2)
+    low, high = pairs.difference - half, pairs.difference + half
+    count = range(len(pairs.losses))
+    return [
+        [
+            words_for(
+                float(adjusted[i, j]),
+                float(same[i, j]),
+                (float(pairs.difference[i, j]), float(low[i, j]), float(high[i, j])),
+                margin,
+                alpha,
+            )
+            for j in count
+        ]
+        for i in count
+    ]
 
 
 def versus_reference(

@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from harness.data.case import IGNORE
+from reports.figures.canvas import halo
 from reports.figures.journals import page_width
+from reports.figures.paging import PAGE_HEIGHT
 from reports.figures.pictures import SlicePictures, View, find_prepared, read_predictions, slice_pictures
 from reports.figures.registry import Drawing, NothingToDraw, register_figure
 from reports.figures.selection import ChosenCase, case_score, choose_cases, reference_loss
@@ -25,11 +28,12 @@ from reports.results import StudyResults
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 TRUTH = "#F0E442"
 HIT, FALSE_ALARM, MISS, WRONG_CLASS = "#009E73", "#D55E00", "#56B4E9", "#CC79A7"
 
-_PANEL, _FEWEST_COLUMNS = 0.93, 5
+_PANEL, _FEWEST_COLUMNS = 0.67, 5
 """Inches: the least width of a panel, and how many are in a row at least."""
 
 _TITLE, _NAME = 0.28, 0.23
@@ -59,7 +63,7 @@ def overlays(results: StudyResults) -> list[Drawing]:
     for dataset in results.datasets:
         shown = _shown_cases(results, dataset)
         if shown:
-            drawings.append(_draw(results, dataset, shown))
+            drawings += _drawings(results, dataset, shown)
         else:
             missing.append(dataset)
     if not drawings:
@@ -86,40 +90,95 @@ def _shown_cases(results: StudyResults, dataset: str) -> list[_Shown]:
     return found
 
 
-def _draw(results: StudyResults, dataset: str, shown: list[_Shown]) -> Drawing:
-    losses = len(results.losses)
+@dataclass(frozen=True)
+class _Grid:
+    """How the panels of every case are laid out.
+
+    Attributes:
+        per_row: Losses in a row, beside the truth.
+        blocks: Rows of a case.
+        columns: Of the figure.
+    """
+
+    per_row: int
+    blocks: int
+    columns: int
+
+
+def _grid(losses: int) -> _Grid:
     fitting = max(_FEWEST_COLUMNS, int(page_width() // _PANEL))
     blocks = -(-losses // (fitting - 1))
     per_row = -(-losses // blocks)  # rows of equal length, not a full one and a rest
-    with drawing_style():
-        columns = max(_FEWEST_COLUMNS, per_row + 1)
-        heights = _row_heights(shown, blocks, page_width() / columns)
-        height = (
-            0.4 + _TITLE * len(heights) + _NAME * (blocks * len(shown) if blocks > 1 else 1) + sum(heights)
-        )
-        figure = new_figure(page_width(), height, w_pad=0.015, h_pad=0.03, wspace=0.0, hspace=0.0)
-        axes = grid_of_axes(figure, len(heights), columns, height_ratios=heights)
-        for axis in (axis for row in axes for axis in row):
-            axis.set_axis_off()
-            axis.set_anchor("NW")
-        look = styles(results.losses)
-        for position, case in enumerate(shown):
-            _draw_truth(axes[position * blocks][0], case)
-            for place, label in enumerate(results.labels):
-                axis = axes[position * blocks + place // per_row][1 + place % per_row]
-                named = position == 0 or blocks > 1
-                _draw_prediction(axis, case, label, look[label], named, with_bar=place % per_row == 0)
-        _key(figure, any(int(case.pictures.truth.max()) > 1 for case in shown))
-    name = "overlays-" + "".join(character if character.isalnum() else "-" for character in dataset)
-    title = f"Predictions on {dataset}"
-    return Drawing(name, title, _caption(results, shown), _alt(results, dataset, shown), figure, image=True)
+    return _Grid(per_row, blocks, max(_FEWEST_COLUMNS, per_row + 1))
 
 
-def _row_heights(shown: list[_Shown], blocks: int, panel: float) -> list[float]:
-    """Return the height of every row of panels in inches, without titles."""
-    heights = []
+def _pages(shown: list[_Shown], grid: _Grid) -> list[list[_Shown]]:
+    """Return the cases of every figure: as many as a page holds, one at least."""
+    pages: list[list[_Shown]] = []
     for case in shown:
-        for block in range(blocks):
+        if pages and _height([*pages[-1], case], grid) <= PAGE_HEIGHT:
+            pages[-1].append(case)
+        else:
+            pages.append([case])
+    return pages
+
+
+def _height(shown: list[_Shown], grid: _Grid) -> float:
+    """Return inches."""
+    heights = _row_heights(shown, grid)
+    names = grid.blocks * len(shown) if grid.blocks > 1 else 1
+    return 0.4 + _TITLE * len(heights) + _NAME * names + sum(heights)
+
+
+def _drawings(results: StudyResults, dataset: str, shown: list[_Shown]) -> list[Drawing]:
+    grid = _grid(len(results.losses))
+    pages = _pages(shown, grid)
+    found = []
+    for number, cases in enumerate(pages, 1):
+        with drawing_style():
+            figure = _draw(results, cases, grid)
+        part = f"-{number}" if len(pages) > 1 else ""
+        name = "overlays-" + "".join(char if char.isalnum() else "-" for char in dataset) + part
+        title = f"Predictions on {dataset}" + (f", {number} of {len(pages)}" if part else "")
+        words = _caption(results, cases), _alt(results, dataset, cases)
+        found.append(Drawing(name, title, *words, figure, image=True, data=_data(results, cases)))
+    return found
+
+
+def _draw(results: StudyResults, shown: list[_Shown], grid: _Grid) -> "Figure":
+    heights = _row_heights(shown, grid)
+    figure = new_figure(page_width(), _height(shown, grid), w_pad=0.015, h_pad=0.03, wspace=0.0, hspace=0.0)
+    axes = grid_of_axes(figure, len(heights), grid.columns, height_ratios=heights)
+    for axis in (axis for row in axes for axis in row):
+        axis.set_axis_off()
+        axis.set_anchor("NW")
+    look = styles(results.losses)
+    for position, case in enumerate(shown):
+        _draw_truth(axes[position * grid.blocks][0], case, int(19 * page_width() / grid.columns))
+        for place, label in enumerate(results.labels):
+            axis = axes[position * grid.blocks + place // grid.per_row][1 + place % grid.per_row]
+            _draw_prediction(axis, case, label, with_bar=place % grid.per_row == 0)
+            if position == 0 or grid.blocks > 1:
+                _name(axis, label, look[label], int(17 * page_width() / grid.columns))
+    _key(figure, any(int(case.pictures.truth.max()) > 1 for case in shown))
+    return figure
+
+
+def _data(results: StudyResults, shown: list[_Shown]) -> pd.DataFrame:
+    """Return the scores that are printed."""
+    rows = [
+        {"case": case.chosen.case, "chosen_as": case.chosen.why, "loss": label, **case.scores.get(label, {})}
+        for case in shown
+        for label in results.labels
+    ]
+    return pd.DataFrame(rows)
+
+
+def _row_heights(shown: list[_Shown], grid: _Grid) -> list[float]:
+    """Return the height of every row of panels in inches, without titles."""
+    heights, panel = [], page_width() / grid.columns
+    for case in shown:
+        for block in range(grid.blocks):
             views = [case.pictures.detail] + [case.pictures.whole] * (block == 0)
             heights.append(panel * max(_aspect(case.pictures, view) for view in views))
     return heights
@@ -130,7 +189,7 @@ def _aspect(pictures: SlicePictures, view: View) -> float:
     return (bottom - top) / (right - left)
 
 
-def _draw_truth(axis: "Axes", case: _Shown) -> None:
+def _draw_truth(axis: "Axes", case: _Shown, letters: int) -> None:
     """The whole body with the truth's contour, and a frame where the other panels look."""
     from matplotlib.patches import Rectangle
 
@@ -142,17 +201,20 @@ def _draw_truth(axis: "Axes", case: _Shown) -> None:
         axis.add_patch(
             Rectangle((left, top), right - left, bottom - top, fill=False, ec="white", lw=0.6, ls="--")
         )
-    axis.set_title(
-        f"{case.chosen.why}\n{short(case.chosen.case, 18)}", fontsize=6, loc="left", color=INK, pad=2
-    )
+    words = f"{case.chosen.why}\n{_tail(case.chosen.case, letters)}"
+    axis.set_title(words, fontsize=6, loc="left", color=INK, pad=2)
     _scale_bar(axis, pictures, view)
     if not pictures.photograph:
         axis.text(0.04, 0.93, "R", transform=axis.transAxes, color="white", fontsize=6.5, va="center")
 
 
-def _draw_prediction(
-    axis: "Axes", case: _Shown, label: str, style: LossStyle, named: bool, with_bar: bool
-) -> None:
+def _tail(name: str, letters: int) -> str:
+    """Return the end of a long name, where cases differ."""
+    name = short(name, 60)
+    return name if len(name) <= letters else f"…{name[1 - letters :]}"
+
+
+def _draw_prediction(axis: "Axes", case: _Shown, label: str, with_bar: bool) -> None:
     pictures, view = case.pictures, case.pictures.detail
     _show(axis, pictures, view)
     _contours(axis, pictures, pictures.truth, TRUTH, 0.6)
@@ -161,20 +223,21 @@ def _draw_prediction(
     text = f"DSC {scores['dsc']:.2f}" if "dsc" in scores else "no prediction"
     text += f"\nHD95 {scores['hd95']:.1f} {unit}" if "hd95" in scores else ""
     axis.set_title(text, fontsize=6, fontweight="normal", loc="left", pad=2)
-    if named:
-        _name(axis, label, style)
     if label in pictures.predictions:
         mask = pictures.predictions[label]
         axis.imshow(_tint(mask, pictures.truth), extent=_image_extent(pictures))
         _contours(axis, pictures, mask, "white", 0.5)
+    elif scores:
+        middle: dict[str, Any] = {"ha": "center", "va": "center", "transform": axis.transAxes}
+        axis.text(0.5, 0.5, "prediction\nnot kept", fontsize=6, path_effects=halo(2), **middle)
     _limit(axis, pictures, view)
     if with_bar:
         _scale_bar(axis, pictures, view)
 
 
-def _name(axis: "Axes", label: str, style: LossStyle) -> None:
+def _name(axis: "Axes", label: str, style: LossStyle, letters: int) -> None:
     """Write the loss above the scores, on two lines at most."""
-    lines = textwrap.wrap(short(label, 60), 17, max_lines=2, placeholder="…")
+    lines = textwrap.wrap(short(label, 60), letters, max_lines=2, placeholder="…")
     place: dict[str, Any] = {"xycoords": "axes fraction", "textcoords": "offset points", "fontsize": 6.5}
     name = axis.annotate("\n".join(lines), (0, 1), (0, 18), fontweight="bold", color=style.shade, **place)
     # A long name must not widen its panel: an invisible letter keeps the height instead.

@@ -104,21 +104,38 @@ def _scale_bar(axis: "Axes", view: Edges, unit: str) -> None:
     axis.text(x, y - 0.03 * view.height, words, color="white", fontsize=6.5, path_effects=outline)
 
 
-def draw_key(page: Page, x: float, y: float, width: float, limit: float) -> None:
-    """Write how to read the page, with the colour bar, from (x, y) down."""
+def draw_key(page: Page, place: tuple[float, float], width: float, limit: float, subject: str) -> None:
+    """Write how to read the page, with the colour bar, in a column from ``place`` down."""
+    x, y = place
     page.text(x, y, "How to read", fontsize=7.5, fontweight="bold", color=INK)
-    _legend(page, x, y + TITLE)
-    words = (
-        "Each small panel: the gradient of one loss, at its defaults, with respect to the logit of the "
-        "class, divided by its L2 norm over the slice. Below: that norm; the share of its square that "
-        "lies on the mismatch. Thin line: truth."
-    )
-    page.text(x, y + TITLE + 0.36, "\n".join(wrap(words, 44)), linespacing=1.25)
+    _legend(page, x, y + TITLE, 2)
+    page.text(x, y + TITLE + 0.36, "\n".join(wrap(_how(subject), 44)), linespacing=1.25)
     page.text(x, y + 1.33, "blue: descent raises the probability;\nvermilion: lowers it", linespacing=1.25)
     _colour_bar(page.axes(x + 0.06, y + 1.57, width - 0.14, 0.09), limit)
 
 
-def _legend(page: Page, x: float, y: float) -> None:
+KEY_BELOW = 0.94
+"""Inches: height of the key that lies below the pictures."""
+
+
+def draw_key_below(page: Page, place: tuple[float, float], width: float, limit: float, subject: str) -> None:
+    """Write the same on a page too narrow for a column: words, below them legend and colour bar."""
+    x, y = place
+    words = f"How to read. {_how(subject)} Blue: descent raises the probability; vermilion: lowers it."
+    page.text(x, y, "\n".join(wrap(words, round(width / 0.0375))), linespacing=1.25)
+    _legend(page, x, y + 0.45, 2)
+    _colour_bar(page.axes(x + 0.5 * width, y + 0.48, 0.45 * width, 0.09), limit)
+
+
+def _how(subject: str) -> str:
+    return (
+        f"Each small panel: the gradient of one loss, {subject}, with respect to the logit of the "
+        "class, divided by its L2 norm over the slice. Below: that norm; the share of its square that "
+        "lies on the mismatch. Thin line: truth."
+    )
+
+
+def _legend(page: Page, x: float, y: float, columns: int) -> None:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
@@ -132,7 +149,7 @@ def _legend(page: Page, x: float, y: float) -> None:
         handles=entries,
         loc="upper left",
         bbox_to_anchor=(x / page.width, 1 - y / page.height),
-        ncols=2,
+        ncols=columns,
         frameon=True,
         fontsize=SMALL,
         borderaxespad=0,

@@ -1,12 +1,17 @@
 """What every loss asks of one prediction: the gradient with respect to a logit, over a slice."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.data.case import IGNORE
+
+if TYPE_CHECKING:
+    from harness.losses import CombinedLoss, Loss
+
+LossModule: TypeAlias = "Loss | CombinedLoss"
 
 Window = tuple[slice, slice]
 """Rows and columns."""
@@ -105,12 +110,23 @@ def gradient_maps(case: AnatomyCase) -> dict[str, GradientMap]:
 
 def gradient_map(name: str, case: AnatomyCase) -> GradientMap:
     """Return the gradient of one registered loss at its defaults, in float64."""
-    import torch
-
     from harness.losses import LOSSES
 
-    loss = LOSSES[name](ignore_label=None if case.known.all() else IGNORE)
-    loss.set_epoch(0, 1)
+    return gradient_of(LOSSES[name](ignore_label=None if case.known.all() else IGNORE), case)
+
+
+def gradient_of(loss: "LossModule", case: AnatomyCase, epoch: int = 0, epochs: int = 1) -> GradientMap:
+    """Return the gradient of a loss in float64.
+
+    Args:
+        loss: Built with the ignore label where the truth of the case is not known everywhere.
+        case: The slice, its truth and its logits.
+        epoch: Whose weights count, if the loss moves them: 0..epochs - 1.
+        epochs: Of the training.
+    """
+    import torch
+
+    loss.set_epoch(epoch, epochs)
     logits = torch.tensor(case.logits[None], dtype=torch.float64, requires_grad=True)
     value = loss(
         logits,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from harness.statistics.best import compare_with_best
+from harness.statistics.best import compare_with_best, difference_to_best
 from harness.statistics.crossed import all_pairs, crossed_difference, parts_of
 from harness.statistics.simulated_scores import Truth, simulate
 
@@ -73,3 +73,14 @@ def test_a_single_loss_has_nothing_to_be_compared_with() -> None:
     best = compare_with_best(all_pairs(["a"], parts_of([three()[0]])), 0.01, 0.05, [0])
     assert np.isposinf(best.lower).all()
     assert best.possibly_best.all()
+
+
+def test_the_difference_to_the_best_other_lies_between_the_bounds() -> None:
+    pairs = all_pairs(NAMES, parts_of(three()))
+    found = difference_to_best(pairs)
+    best = compare_with_best(pairs, 0.01, 0.05, [0, 0, 0])
+    means = [each.mean() for each in three()]
+    leader, second = sorted(means, reverse=True)[:2]
+    assert found == pytest.approx([m - (second if m == leader else leader) for m in means])
+    assert (best.lower <= found).all()
+    assert (found <= best.upper).all()

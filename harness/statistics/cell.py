@@ -205,7 +205,7 @@ def answer_block(block: Block, asked: Asked) -> CellAnswer:
         stable,
         seed_correlation(inside),
         case_only(inside.losses, inside.case_means),
-        versus_reference(inside, parts, asked.references, asked.margin),
+        versus_reference(inside, parts, asked.references, asked.margin, asked.alpha),
         tuple(answer_contrasts(asked.contrasts, inside.losses, parts, asked.margin, asked.alpha)),
         tuple(open_pairs(parts, inside.losses, asked.margin, asked.alpha, seconds=asked.costs.seconds)),
         discriminability_of(parts.means, pairs),

@@ -108,7 +108,7 @@ def words_of_pairs(
 
 
 def versus_reference(
-    block: Block, parts: Parts, references: Sequence[str], margin: float
+    block: Block, parts: Parts, references: Sequence[str], margin: float, alpha: float = 0.05
 ) -> tuple[Versus, ...]:
     """Return every compared loss against each reference that is compared itself.
 
@@ -117,11 +117,12 @@ def versus_reference(
         parts: Of them.
         references: Labels, in order.
         margin: Of negligible differences, on the scale of the scores.
+        alpha: Level of the words.
     """
-    return tuple(_versus(block, parts, each, margin) for each in references if each in block.losses)
+    return tuple(_versus(block, parts, each, margin, alpha) for each in references if each in block.losses)
 
 
-def _versus(block: Block, parts: Parts, reference: str, margin: float) -> Versus:
+def _versus(block: Block, parts: Parts, reference: str, margin: float, alpha: float) -> Versus:
     at = block.losses.index(reference)
     others = [i for i in range(len(block.losses)) if i != at]
     unit = np.eye(len(block.losses))
@@ -133,6 +134,6 @@ def _versus(block: Block, parts: Parts, reference: str, margin: float) -> Versus
         same = difference.equivalence_p(margin)
         effect = effect_sizes(block.scores[i], block.scores[at], margin)
         interval = difference.difference, difference.low, difference.high
-        words = words_for(float(p), same, interval, margin)
+        words = words_for(float(p), same, interval, margin, alpha)
         rows.append(Against(block.losses[i], difference, float(p), same, float(cases[i]), effect, words))
     return Versus(reference, tuple(rows))

@@ -20,7 +20,6 @@ from reports.figures.style import row_name
 from reports.results import StudyResults
 
 ALL_DATASETS = "all datasets"
-NOT_COMPARED = "not compared"
 _NO_RUN = "no run"
 
 

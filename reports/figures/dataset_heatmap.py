@@ -133,12 +133,11 @@ def _column(cell: CellAnswer, reference: str) -> _Column:
     if cell.comparison is not None:
         inside, margin = cell.block.without(tuple(cell.asked.dropped)), cell.asked.margin
         inside = inside if cell.asked.dropped else cell.block
-        for versus in versus_reference(inside, cell.comparison.parts, [reference], margin):
+        parts, alpha = cell.comparison.parts, cell.asked.alpha
+        for versus in versus_reference(inside, parts, [reference], margin, alpha):
             for row in versus.rows:
-                each = row.difference
-                ends = each.difference, each.low, each.high
-                words = words_for(row.p, row.equivalent_p, ends, margin, cell.asked.alpha)
-                entries[row.loss] = _entry(ends, margin, row.p, words)
+                ends = row.difference.difference, row.difference.low, row.difference.high
+                entries[row.loss] = _entry(ends, margin, row.p, row.words)
     return _Column(cell.block.metric, cell.block.dataset, entries)
 
 

@@ -182,7 +182,7 @@ def _caption(results: StudyResults, reference: str, sites: Sequence[_Site]) -> s
         "(crossed variance), not adjusted for the number of losses. Grey line: the 95 % interval over "
         "patients alone, which takes the trained networks as given and says nothing about another training. "
         f"Band: the margin below which a difference is negligible ({stated}). Words: better or worse at "
-        f"a level of {percent(0.05)}, adjusted by Holm over the comparisons with {reference}; equivalent if "
+        f"a level of {percent(max(cell.asked.alpha for cell in cells))}, adjusted by Holm over the comparisons with {reference}; equivalent if "
         "two one-sided tests place the difference within the margin, not adjusted."
         + (" † Possibly by a negligible amount: the interval reaches into the band." if possibly else "")
         + (f" {reference} is not compared on {names(absent)}." if absent else "")

@@ -168,6 +168,7 @@ def _legend(results: StudyResults, sites: Sequence[_Site]) -> list[LegendEntry]:
 
 def _caption(results: StudyResults, reference: str, sites: Sequence[_Site]) -> str:
     cells = [site.answer.primary for site in sites]
+    alpha = max(cell.asked.alpha for cell in cells)
     margins = {cell.block.dataset: margin_words(cell.block.scale, cell.asked.margin) for cell in cells}
     stated = (
         next(iter(margins.values()))
@@ -182,7 +183,7 @@ def _caption(results: StudyResults, reference: str, sites: Sequence[_Site]) -> s
         "(crossed variance), not adjusted for the number of losses. Grey line: the 95 % interval over "
         "patients alone, which takes the trained networks as given and says nothing about another training. "
         f"Band: the margin below which a difference is negligible ({stated}). Words: better or worse at "
-        f"a level of {percent(max(cell.asked.alpha for cell in cells))}, adjusted by Holm over the comparisons with {reference}; equivalent if "
+        f"a level of {percent(alpha)}, adjusted by Holm over the comparisons with {reference}; equivalent if "
         "two one-sided tests place the difference within the margin, not adjusted."
         + (" † Possibly by a negligible amount: the interval reaches into the band." if possibly else "")
         + (f" {reference} is not compared on {names(absent)}." if absent else "")

@@ -5,11 +5,11 @@ import re
 _CODE = re.compile(r"([A-Z]+)(\d+)")
 
 
-def code_order(code: str) -> tuple[str, int]:
-    """Return what sorts codes as readers count: F2 before F10.
+def code_order(code: str) -> tuple[bool, str, int]:
+    """Return what sorts codes as readers count: F2 before F10, supplements last.
 
-    >>> sorted(["F10", "FS1", "F2"], key=code_order)
-    ['F2', 'F10', 'FS1']
+    >>> sorted(["S1", "T10", "T2", "FS1", "F2"], key=code_order)
+    ['F2', 'T2', 'T10', 'FS1', 'S1']
 
     Raises:
         ValueError: if it is not letters and a number (a programming error).
@@ -17,4 +17,4 @@ def code_order(code: str) -> tuple[str, int]:
     found = _CODE.fullmatch(code)
     if found is None:
         raise ValueError(f"code {code!r} is not letters and a number")
-    return found[1], int(found[2])
+    return found[1].endswith("S"), found[1], int(found[2])

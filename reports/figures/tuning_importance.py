@@ -32,7 +32,7 @@ _LONG = 9
 _MARKERS = "osD^vPX<>"
 
 
-@register_figure("S2", "tuning_importance")
+@register_figure("FS2", "tuning_importance")
 def tuning_importance(results: StudyResults) -> list[Drawing]:
     """Draw the importance of every dimension, and the value against the learning rate."""
     if not results.searches:

@@ -33,7 +33,7 @@ class _Panel:
     default: Weights | None
 
 
-@register_figure("S1", "tuning_schedules")
+@register_figure("FS1", "tuning_schedules")
 def tuning_schedules(results: StudyResults) -> list[Drawing]:
     """Draw the weights of every chosen schedule, dashed those of the default arm."""
     panels = [panel for search in loss_searches(results) if (panel := _panel(results, search)).chosen]

@@ -4,14 +4,16 @@ from collections.abc import Sequence
 
 from reports.results import StudyResults
 
-NO_INFERENCE = (
-    "Bold marks the best mean of a column and an underline the second best; neither is a test of a "
-    "difference, and no inference was made here."
+BOLD = (
+    "Bold marks the best mean of a column and an underline the second best; neither is a test of a difference"
 )
+
+_MOST_RUNS = 15
+"""Failed runs that a note names."""
 
 
 def table_notes(results: StudyResults, datasets: Sequence[str]) -> tuple[str, ...]:
-    """Return the notes of a score table that shows these datasets."""
+    """Return the notes of a score table that shows these datasets, without a word on inference."""
     return (
         *_failure_notes(results, datasets),
         spread_note(results),
@@ -21,7 +23,6 @@ def table_notes(results: StudyResults, datasets: Sequence[str]) -> tuple[str, ..
         checkpoint_note(results),
         undefined_note(results, datasets),
         *simulation_notes(results, datasets),
-        NO_INFERENCE,
     )
 
 
@@ -142,9 +143,11 @@ def _failure_notes(results: StudyResults, datasets: Sequence[str]) -> list[str]:
             failed["dataset"], failed["label"], failed["seed"], failed["diverged"], strict=True
         )
     ]
+    rest = len(kinds) - _MOST_RUNS
+    more = f"; and {rest} more, which Table T6 counts" if rest > 0 else ""
     return [
         "Superscript k/n: k of n runs collapsed or diverged. Collapsed runs enter with the scores they have; "
-        f"diverged runs have none and are counted only. They are: {'; '.join(kinds)}."
+        f"diverged runs have none and are counted only. They are: {'; '.join(kinds[:_MOST_RUNS])}{more}."
     ]
 
 

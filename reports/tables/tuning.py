@@ -83,6 +83,7 @@ def budgets_table(results: StudyResults) -> WordTable:
         rows,
         tuple(budget_notes(searches)),
         data,
+        (*[False] * 6, *[True] * 6),
     )
 
 
@@ -111,6 +112,7 @@ def chosen_table(results: StudyResults) -> WordTable:
             "the objective and they are trained already.",
         ),
         pd.DataFrame(rows),
+        (*[False] * 4, *[True] * 3),
     )
 
 
@@ -141,6 +143,7 @@ def leaders_table(results: StudyResults) -> WordTable:
             "where the bands of the figure overlap, the order is open.",
         ),
         pd.DataFrame(data, columns=["dataset", "first", "last", "loss", "value_at_first", "value_at_last"]),
+        (False, True, False, True),
     )
 
 
@@ -166,6 +169,7 @@ def gain_table(results: StudyResults) -> WordTable:
             *torn_notes(results, list(dict.fromkeys(gain.dataset for gain in found))),
         ),
         pd.DataFrame([_gain_data(gain, results.part) for gain in found]),
+        (False, False, *[True] * 6, False),
     )
 
 

@@ -1,9 +1,24 @@
-"""One table as Markdown, CSV, LaTeX (booktabs) and plain text; HTML is made by the page's template."""
+"""One table as Markdown, CSV, LaTeX, HTML and plain text."""
 
 from pathlib import Path
 
-from reports.escape import latex, markdown, one_line
-from reports.tables.model import Cell, Table, WordTable
+from reports.escape import markdown, one_line
+from reports.tables.html import as_html
+from reports.tables.latex import as_latex, words_as_latex
+from reports.tables.model import Cell, Table, WordTable, runs_of
+
+__all__ = [
+    "as_csv",
+    "as_html",
+    "as_latex",
+    "as_markdown",
+    "as_plain_text",
+    "words_as_csv",
+    "words_as_latex",
+    "words_as_markdown",
+    "write_table",
+    "write_words",
+]
 
 _CSV_COLUMNS = {
     "dataset": "dataset",
@@ -22,21 +37,31 @@ _CSV_COLUMNS = {
     "collapsed": "runs_collapsed",
     "diverged": "runs_diverged",
     "mark": "mark",
+    "standing": "standing",
+    "source": "source",
 }
 
 
 def write_table(table: Table, folder: Path) -> dict[str, Path]:
     """Write a table in all formats and return the file of each, by suffix."""
-    texts = {"md": as_markdown(table), "csv": as_csv(table), "tex": as_latex(table)}
+    texts = {
+        "md": as_markdown(table),
+        "csv": as_csv(table),
+        "tex": as_latex(table),
+        "html": as_html(table),
+    }
     return _write(texts, table.name, folder)
 
 
 def write_words(table: WordTable, folder: Path) -> dict[str, Path]:
     """Write a table of words in all formats and return the file of each, by suffix."""
-    csv = table.data.to_csv(index=False, float_format="%.8g", lineterminator="\n")
-    return _write(
-        {"md": words_as_markdown(table), "csv": csv, "tex": words_as_latex(table)}, table.name, folder
-    )
+    texts = {
+        "md": words_as_markdown(table),
+        "csv": words_as_csv(table),
+        "tex": words_as_latex(table),
+        "html": as_html(table),
+    }
+    return _write(texts, table.name, folder)
 
 
 def _write(texts: dict[str, str], name: str, folder: Path) -> dict[str, Path]:
@@ -49,15 +74,21 @@ def _write(texts: dict[str, str], name: str, folder: Path) -> dict[str, Path]:
 
 def as_csv(table: Table) -> str:
     """Return one line per cell, with full precision."""
-    frame = table.data[list(_CSV_COLUMNS)].rename(columns=_CSV_COLUMNS)
+    known = {name: title for name, title in _CSV_COLUMNS.items() if name in table.data}
+    frame = table.data[list(known)].rename(columns=known)
     return frame.to_csv(index=False, float_format="%.8g", lineterminator="\n")
+
+
+def words_as_csv(table: WordTable) -> str:
+    """Return the content in full precision."""
+    return table.data.to_csv(index=False, float_format="%.8g", lineterminator="\n")
 
 
 def as_markdown(table: Table) -> str:
     """Return a GitHub table with the notes below."""
     groups = [column.group for column in table.columns]
     titles = [
-        f"{markdown(group)}: {markdown(column.title)}"
+        f"{markdown(group)}: {markdown(column.heading)}"
         for group, column in zip(groups, table.columns, strict=True)
     ]
     lines = [f"**{markdown(table.caption)}**", "", _piped(["Loss", *titles])]
@@ -69,77 +100,23 @@ def as_markdown(table: Table) -> str:
     return "\n".join([*lines, "", *notes]) + "\n"
 
 
-def as_latex(table: Table) -> str:
-    """Return a complete ``table`` environment for the booktabs package."""
-    columns = len(table.columns)
-    groups, rules, start = [], [], 2
-    for group, width in table.groups():
-        groups.append(rf"\multicolumn{{{width}}}{{c}}{{{latex(group)}}}")
-        rules.append(rf"\cmidrule(lr){{{start}-{start + width - 1}}}")
-        start += width
-    lines = [
-        "% needs \\usepackage{booktabs}",
-        r"\begin{table}",
-        r"\centering",
-        rf"\caption{{{latex(table.caption)}}}",
-        rf"\label{{tab:{table.name.replace('_', '-')}}}",
-        rf"\begin{{tabular}}{{l{'r' * columns}}}",
-        r"\toprule",
-        " & ".join(["", *groups]) + r" \\",
-        " ".join(rules),
-        " & ".join(["Loss", *(latex(column.title) for column in table.columns)]) + r" \\",
-    ]
-    for family, rows in table.families():
-        lines += [r"\midrule", rf"\multicolumn{{{columns + 1}}}{{l}}{{\emph{{{latex(family)}}}}} \\"]
-        lines += [" & ".join([latex(row.label), *map(_latex_cell, row.cells)]) + r" \\" for row in rows]
-    return "\n".join([*lines, *_latex_end(table.notes)]) + "\n"
-
-
 def words_as_markdown(table: WordTable) -> str:
     """Return a GitHub table with the notes below."""
     lines = [f"**{markdown(table.caption)}**", "", _piped([*map(markdown, table.columns)])]
-    lines.append(_piped([":--"] * len(table.columns)))
+    sides = ["--:" if table.is_number(at) else ":--" for at in range(len(table.columns))]
+    lines.append(_piped(sides))
     lines += [_piped([*map(markdown, row)]) for row in table.rows]
     return "\n".join([*lines, "", *(f"- {markdown(note)}" for note in table.notes)]) + "\n"
 
 
-def words_as_latex(table: WordTable) -> str:
-    """Return a complete ``table`` environment for the booktabs package."""
-    lines = [
-        "% needs \\usepackage{booktabs}",
-        r"\begin{table}",
-        r"\centering",
-        rf"\caption{{{latex(table.caption)}}}",
-        rf"\label{{tab:{table.name.replace('_', '-')}}}",
-        rf"\begin{{tabular}}{{{'l' * len(table.columns)}}}",
-        r"\toprule",
-        " & ".join(map(latex, table.columns)) + r" \\",
-        r"\midrule",
-    ]
-    lines += [" & ".join(map(latex, row)) + r" \\" for row in table.rows]
-    return "\n".join([*lines, *_latex_end(table.notes)]) + "\n"
-
-
-def _latex_end(notes: tuple[str, ...]) -> list[str]:
-    """Return the end of a table, with its notes as wide as the page."""
-    return [
-        r"\bottomrule",
-        r"\end{tabular}",
-        r"\par\smallskip",
-        r"\begin{minipage}{\linewidth}\footnotesize",
-        *map(latex, notes),
-        r"\end{minipage}",
-        r"\end{table}",
-    ]
-
-
 def as_plain_text(table: Table) -> str:
-    """Return aligned columns for the terminal; ``*`` follows the best mean of a column."""
-    lines = [["loss", *(column.title for column in table.columns)]]
-    lines += [[one_line(row.label), *map(_plain_cell, row.cells)] for row in table.rows]
+    """Return our own numbers in aligned columns for the terminal; ``*`` follows the best mean of a column."""
+    own = [at for at, column in enumerate(table.columns) if not column.published]
+    lines = [["loss", *(table.columns[at].title for at in own)]]
+    lines += [[one_line(row.label), *(_plain_cell(row.cells[at]) for at in own)] for row in table.rows]
     widths = [max(len(line[index]) for line in lines) for index in range(len(lines[0]))]
     parts, position = [" " * widths[0]], 1
-    for group, span in table.groups():
+    for group, span in runs_of(table.columns[at].group for at in own):
         last = position + span - 1
         room = sum(widths[position : last + 1]) + 3 * (span - 1)
         widths[last] += max(0, len(one_line(group)) - room)
@@ -162,13 +139,7 @@ def _piped(cells: list[str]) -> str:
 
 def _markdown_cell(cell: Cell) -> str:
     text = {"best": f"**{cell.text}**", "second": f"<u>{cell.text}</u>", "": cell.text}[cell.mark]
-    return text + (f" <sup>{cell.failures}</sup>" if cell.failures else "")
-
-
-def _latex_cell(cell: Cell) -> str:
-    text = latex(cell.text)
-    text = {"best": rf"\textbf{{{text}}}", "second": rf"\underline{{{text}}}", "": text}[cell.mark]
-    return text + (rf"\textsuperscript{{{cell.failures}}}" if cell.failures else "")
+    return text + (f" <sup>{markdown(cell.superscript)}</sup>" if cell.superscript else "")
 
 
 def _plain_cell(cell: Cell) -> str:

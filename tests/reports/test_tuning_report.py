@@ -224,7 +224,7 @@ class TestPage:
         for name in ("t4_tuning_spaces", "t4_tuning_budgets", "tuning_chosen", "tuning_leaders"):
             assert f'id="table-{name}"' in section
             files = {path.suffix for path in built.page.parent.glob(f"tables/{name}.*")}
-            assert files == {".md", ".csv", ".tex"}
+            assert files == {".md", ".csv", ".tex", ".html"}
         assert section.index("table-tuning_gain") < section.index("table-t4_tuning_budgets")
 
     def test_losses_know_their_default_arm(self, finished: Path, copy_of: Copy) -> None:

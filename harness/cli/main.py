@@ -18,6 +18,8 @@ from harness.cli import (
     loss_commands,
     plan_commands,
     predict_commands,
+    published_commands,
+    report_commands,
     score_commands,
     study_commands,
     tune_commands,
@@ -38,10 +40,12 @@ app = typer.Typer(
 plan_commands.add_to(app)
 tune_commands.add_to(app)
 study_commands.add_to(app)
+report_commands.add_to(app)
 answer_commands.add_to(app)
 watch_commands.add_to(app)
 loss_commands.add_to(app)
 catalogue_commands.add_to(app)
+published_commands.add_to(app)
 bench_commands.add_to(app)
 score_commands.add_to(app)
 predict_commands.add_to(app)

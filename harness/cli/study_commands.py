@@ -1,6 +1,5 @@
-"""``run`` and ``report``."""
+"""``run``."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -25,16 +24,15 @@ from harness.cli.run_options import (
     print_summary,
     trials_per_gpu_of,
 )
-from harness.cli.study_options import SetOption, StudyArgument, study_name
+from harness.cli.study_options import SetOption, StudyArgument
 
 if TYPE_CHECKING:
     from harness.cli.live import Style
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the commands."""
-    for command in (run, report):
-        app.command()(command)
+    """Register the command."""
+    app.command()(run)
 
 
 def run(
@@ -100,47 +98,6 @@ def run(
         following = "answer" if until_decided else "report"
         print_summary(result.summary, f"lossbench {following} {study}")
     end_with(result.summary)
-
-
-def report(
-    study: Annotated[str, typer.Argument(help="Name of a study in the database.", show_default=False)],
-    home: HomeOption = DEFAULT_HOME,
-    db: DatabaseOption = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(help="Folder to write; below the home folder if absent.", show_default=False),
-    ] = None,
-    peek: Annotated[
-        bool,
-        typer.Option(
-            "--peek", help="Show test results of an unfinished study; recorded as a look at the test set."
-        ),
-    ] = False,
-    style: Annotated[
-        str, typer.Option(help="Journal that figures are drawn for: elsevier, ieee, mdpi, nature ...")
-    ] = "elsevier",
-    only: Annotated[
-        str | None,
-        typer.Option(help="Write only these figures and tables: F4,T1.", show_default=False),
-    ] = None,
-) -> None:
-    """Write figures, tables and one self-contained report.html for a study."""
-    from harness.store.database import open_database
-    from reports.build import ReportOptions, build_report
-
-    where = Home(home, db)
-    database = open_database(where.database_url)
-    name = study_name(study)
-    written = build_report(
-        database,
-        name,
-        out or where.report(name),
-        where.prepared,
-        where.artifacts,
-        ReportOptions(style, tuple((only or "").replace(",", " ").split()), peek),
-    )
-    stdout.print(written.summary, highlight=False, markup=False)
-    stdout.print(f"report: {written.page}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _first_look(study: str, overrides: list[str] | None, max_seeds: int | None) -> tuple[list[str], str]:

@@ -86,6 +86,7 @@ class StudyResults:
         searches: What was tried to tune its losses; empty if nothing was tuned.
         answer: What the statistics say; None if nothing can be said.
         no_answer: Why nothing can be said.
+        settled: Datasets on which ``run --until-decided`` has ended: what it trained there is the plan.
     """
 
     document: frames.StudyDocument
@@ -108,6 +109,7 @@ class StudyResults:
     searches: "tuple[SearchHistory, ...]" = field(default=(), repr=False)
     answer: StudyAnswer | None = field(default=None, repr=False)
     no_answer: str = ""
+    settled: frozenset[str] = frozenset()
 
     @property
     def folds(self) -> dict[str, int]:
@@ -224,6 +226,7 @@ def load_results(database: Database, study: str, prepared: Path, artifacts: Path
         searches=searches,
         answer=answer,
         no_answer=no_answer,
+        settled=settled,
     )
 
 

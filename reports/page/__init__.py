@@ -1,4 +1,4 @@
-"""The page: ``content`` gathers its sections, ``report.html.jinja`` with its style and script shows them.
+"""The page: ``sections`` gathers what is on it, ``report.html.jinja`` with its styles and scripts shows it.
 
 One self-contained file: no address is loaded, pictures and downloads are inside. Every text that comes
 from users passes through jinja2's escaping.

@@ -24,8 +24,15 @@ class Banner:
 
 @dataclass(frozen=True)
 class Listing:
-    """A plain table of words."""
+    """A plain table of words.
 
+    Attributes:
+        caption: What it holds, for those who cannot see what is around it.
+        columns: Titles.
+        rows: As many cells each as there are columns.
+    """
+
+    caption: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
 
@@ -64,7 +71,8 @@ def failures(results: StudyResults) -> Listing:
         state = "collapsed" if trial.state == "done" else str(trial.state)
         where = (str(trial.dataset), str(trial.label), str(trial.seed), str(trial.fold))
         rows.append((*where, state, str(trial.reason or "")))
-    return Listing(("Dataset", "Loss", "Seed", "Fold", "What", "Reason"), tuple(rows))
+    columns = ("Dataset", "Loss", "Seed", "Fold", "What", "Reason")
+    return Listing("Trials that failed, diverged or collapsed.", columns, tuple(rows))
 
 
 def datasets(results: StudyResults) -> Listing:
@@ -79,7 +87,8 @@ def datasets(results: StudyResults) -> Listing:
         "Spacing (mm)",
         "Split",
     )
-    return Listing(columns, tuple(_dataset_row(results, name) for name in results.datasets))
+    rows = tuple(_dataset_row(results, name) for name in results.datasets)
+    return Listing("The datasets.", columns, rows)
 
 
 def _dataset_row(results: StudyResults, dataset: str) -> tuple[str, ...]:
@@ -122,7 +131,7 @@ def alpha_schedules(results: StudyResults) -> Listing:
         place = (str(trial.label), str(trial.dataset), fold)
         rows[(*place, _schedule(trial.canonical), *weights)] = None
     columns = ("Loss", "Dataset", "Fold", "Schedule", "First epoch (w_R, w_B)", "Last epoch (w_R, w_B)")
-    return Listing(columns, tuple(rows))
+    return Listing("Weights of the two terms of every compound.", columns, tuple(rows))
 
 
 def _schedule(canonical: object) -> str:
@@ -151,7 +160,7 @@ def environments(results: StudyResults) -> tuple[Listing, str]:
     # Of predictions made elsewhere nothing is known.
     classes = finished["numerics"].dropna().nunique()
     columns = ("Fact", *(f"Environment {number}" for number in range(1, len(found) + 1)))
-    return Listing(columns, tuple(rows)), _mixture_warning(classes)
+    return Listing("What the trials ran on.", columns, tuple(rows)), _mixture_warning(classes)
 
 
 def _mixture_warning(numerics_classes: int) -> str:
@@ -174,7 +183,8 @@ def looks(results: StudyResults) -> Listing:
         )
         for look in results.looks.itertuples()
     )
-    return Listing(("When", "Study", "Digest of the test scores"), rows)
+    columns = ("When", "Study", "Digest of the test scores")
+    return Listing("Looks at the test set.", columns, rows)
 
 
 def study_text(results: StudyResults) -> str:

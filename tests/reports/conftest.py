@@ -37,6 +37,12 @@ def made_up() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
+def wide_study() -> ModuleType:
+    """Makes studies of any width."""
+    return _load("wide_study")
+
+
+@pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory, synthetic: ModuleType) -> Path:
     """Folder of a finished study; read it, never write its database."""
     root = tmp_path_factory.mktemp("finished")

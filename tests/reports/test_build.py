@@ -95,8 +95,8 @@ def test_page_shows_everything_it_should(report: WrittenReport, synthetic: Modul
 def test_downloads_hold_the_files(report: WrittenReport) -> None:
     addresses = [address for tag, address in read(report.page).addresses if tag == "a"]
     embedded = [address for address in addresses if address.startswith("data:text/csv")]
-    tables = {path.read_bytes() for path in report.page.parent.glob("tables/*.csv")}
-    assert {base64.b64decode(address.split(",")[1]) for address in embedded} == tables
+    written = {path.read_bytes() for path in report.page.parent.glob("*/*.csv")}
+    assert {base64.b64decode(address.split(",")[1]) for address in embedded} == written
     for address in addresses:
         if not address.startswith(("data:", "#")):
             assert (report.page.parent / address).is_file()

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 WORKERS ?= 2
 
-.PHONY: setup quickstart test test-full lint clean
+.PHONY: setup quickstart test test-full lint tools clean
 
 setup: $(INSTALLED)
 
@@ -29,6 +29,12 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# On Debian and Ubuntu, as root: a browser, fonts and LaTeX, for tests that are skipped without them.
+tools:
+	apt-get update -qq
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+		chromium fonts-liberation texlive-latex-recommended texlive-latex-extra texlive-science
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -58,6 +58,8 @@ def _draw(
     datasets: tuple[str, ...],
     columns: int,
 ) -> "Figure":
+    import matplotlib as mpl
+
     blocks = -(-len(losses) // columns)
     figure = new_figure(page_width(), _height(blocks * len(datasets)))
     axes = grid_of_axes(figure, blocks * len(datasets), columns, sharex=True)
@@ -71,7 +73,7 @@ def _draw(
                 continue
             label = losses[place].label
             style = look[label]
-            axis.set_title(short(label, 22), fontsize="small", color=style.shade)
+            axis.set_title(short(label, 22), fontsize=mpl.rcParams["xtick.labelsize"], color=style.shade)
             curve = own[own["label"] == label]
             if len(curve):
                 whole_epochs(axis)

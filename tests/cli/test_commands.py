@@ -60,7 +60,7 @@ def test_report_is_written(finished):
     assert done.returncode == 0, done.stderr
     folder = finished / "lossbench-home" / "reports" / "tiny"
     assert (folder / "report.html").stat().st_size > 10_000
-    assert {path.suffix for path in (folder / "tables").iterdir()} == {".md", ".csv", ".tex"}
+    assert {path.suffix for path in (folder / "tables").iterdir()} == {".md", ".csv", ".tex", ".html"}
 
 
 def test_plan_without_data_still_plans(study_file, tmp_path):

@@ -27,7 +27,7 @@ def end_well(waited: Driver) -> None:
 @pytest.mark.parametrize(
     ("options", "how", "away"),
     [
-        pytest.param(["--local"], signal.SIGINT, 3.0, id="stopped local"),
+        pytest.param(["--local"], signal.SIGINT, 3.0, id="stopped local", marks=pytest.mark.full),
         pytest.param(["--workers", "2"], signal.SIGINT, 20.0, id="stopped ray", marks=pytest.mark.full),
         pytest.param(["--workers", "2"], signal.SIGQUIT, 10.0, id="crashed ray", marks=pytest.mark.full),
     ],

@@ -72,6 +72,7 @@ def small_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Smal
         keeper.stdin.close()  # it ends, and the disk with it
 
 
+@pytest.mark.full
 @pytest.mark.timeout(600)
 def test_a_full_disk_pauses_the_run_and_the_same_command_goes_on(discs_data, tmp_path, markers, small_disk):
     study = write_study(tmp_path / "breaking.yaml", discs_data, LOSSES)

@@ -70,7 +70,8 @@ def test_running_epochs_are_finished_and_the_next_run_goes_on_from_there(
     assert_whole(tmp_path, study.expected)
 
 
-@pytest.mark.parametrize("options", [LOCAL, pytest.param(RAY, marks=pytest.mark.full)], ids=["local", "ray"])
+@pytest.mark.full
+@pytest.mark.parametrize("options", [LOCAL, RAY], ids=["local", "ray"])
 def test_a_second_ctrl_c_stops_now(study, tmp_path, options):
     study.hold()  # no epoch ends
     with driver(study.command(*options), tmp_path) as first:

@@ -64,6 +64,7 @@ def elsewhere(study) -> Iterator[Any]:
         pool.submit(stop_cluster).result(timeout=100)
 
 
+@pytest.mark.full
 def test_a_node_is_lost_while_it_trains_and_another_one_takes_over(study, tmp_path, elsewhere):
     address = elsewhere(start_cluster, 1)
     study.hold()

@@ -43,9 +43,10 @@ def running_in(url: str) -> list[str]:
     return [owner for owner in owners if owner is not None]
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     "seeds",
-    [16, pytest.param(250, marks=[pytest.mark.full, pytest.mark.timeout(900)])],
+    [16, pytest.param(250, marks=pytest.mark.timeout(900))],
     ids=["few", "many"],
 )
 def test_sixteen_workers_and_another_driver_write_every_trial_once(tmp_path, seeds):

@@ -51,9 +51,8 @@ def test_two_drivers_train_every_trial_once(study, tmp_path, url):
     assert_whole(tmp_path, study.expected, url)
 
 
-@pytest.mark.parametrize(
-    "options", [["--local"], pytest.param(["--workers", "2"], marks=pytest.mark.full)], ids=["local", "ray"]
-)
+@pytest.mark.full
+@pytest.mark.parametrize("options", [["--local"], ["--workers", "2"]], ids=["local", "ray"])
 def test_a_driver_that_slept_leaves_its_trials_to_the_one_that_has_taken_them(study, tmp_path, options):
     words = program(lease=LEASE_SECONDS)
     study.hold()

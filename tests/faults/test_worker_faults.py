@@ -124,6 +124,7 @@ def run_on_a_made_up_gpu(tmp_path: Path, markers: Path) -> Callable[[PoolOptions
     return run
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("gpus", "trials_per_gpu", "seeds"),
     [(1, 2, 2), pytest.param(2, 3, 12, marks=[pytest.mark.full, pytest.mark.timeout(900)])],

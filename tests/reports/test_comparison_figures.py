@@ -13,6 +13,7 @@ import pytest
 from harness.statistics.study_answer import answer_study
 from reports.figures.journals import journal, page_width
 from reports.figures.mcb_forest import mcb_forest
+from reports.figures.paging import PAGE_HEIGHT
 from reports.figures.rank_sets import rank_sets
 from reports.figures.reference_forest import reference_forest
 from reports.figures.registry import Drawing, NothingToDraw
@@ -85,7 +86,9 @@ def test_losses_stand_in_the_order_of_every_figure(few: StudyResults, drawn: dic
 
 def test_captions_say_how_many_patients_and_seeds_which_margin_and_level(drawn: dict[str, Drawing]) -> None:
     for name, drawing in drawn.items():
-        assert "set0, set1 (each 10 test patients, 3 seeds)" in drawing.caption
+        assert (
+            "N = 10 test patients and S = 3 seeds of each loss on each of these datasets." in drawing.caption
+        )
         assert "crossed variance" in drawing.caption
         assert drawing.caption.endswith(".")
         assert len(drawing.alt) > 40
@@ -130,7 +133,7 @@ def test_every_reference_has_a_figure_of_its_own(few: StudyResults) -> None:
     plan = replace(few.answer.results.plan, references=("CE", "Dice", "unknown"))
     answer = answer_study(replace(few.answer.results, plan=plan))
     found = reference_forest(replace(few, answer=answer))
-    assert [drawing.name for drawing in found] == ["reference_forest", "reference_forest_2"]
+    assert [drawing.name for drawing in found] == ["reference_forest_1", "reference_forest_2"]
     assert [set(data_of(drawing)["reference"]) for drawing in found] == [{"CE"}, {"Dice"}]
     nobody = answer_study(replace(few.answer.results, plan=replace(plan, references=("unknown",))))
     with pytest.raises(NothingToDraw, match=r"none is compared here \(unknown\)\."):
@@ -206,7 +209,9 @@ def test_unequal_margins_make_the_margin_the_unit_of_all_datasets(few: StudyResu
 @pytest.mark.parametrize("draw", FIGURES)
 def test_one_seed_gives_a_sentence_and_no_figure(draw: Callable[..., Any], make: Make) -> None:
     results = make(losses=3, datasets=2, seeds=1, patients=8)
-    with pytest.raises(NothingToDraw, match=r"^No .*set0, set1: one seed says nothing about a loss.*\.$"):
+    with pytest.raises(
+        NothingToDraw, match=r"^No .*on set0, set1 \(one seed says nothing about a loss.*\)\.$"
+    ):
         draw(results)
     with pytest.raises(NothingToDraw, match=r"^No .*: no run is complete yet\.$"):
         draw(replace(results, answer=None, no_answer="no run is complete yet"))
@@ -221,7 +226,7 @@ def test_a_dataset_without_a_comparison_is_left_out_and_named(few: StudyResults)
     for draw in FIGURES:
         drawing = draw(replace(few, answer=answer))[0]
         assert titles_of(drawing) == ["set0"]
-        assert drawing.caption.endswith("Left out: set1: too few patients.")
+        assert drawing.caption.endswith(" Left out: set1 (too few patients).")
 
 
 @pytest.fixture(scope="module")
@@ -236,8 +241,27 @@ def test_twenty_five_losses_fit_on_pages_with_legible_names(style: str, many: St
             for drawing in draw(many):
                 assert drawing.name.startswith(draw.__name__)
                 assert drawing.figure.get_figwidth() == pytest.approx(page_width())
-                assert drawing.figure.get_figheight() <= 9.5
+                assert drawing.figure.get_figheight() <= PAGE_HEIGHT
                 assert_legible(drawing)
+
+
+def test_panels_that_find_no_room_go_over_numbered_pages(few: StudyResults) -> None:
+    assert few.answer is not None
+    plan = replace(few.answer.results.plan, references=("CE", "Dice"))
+    answer = answer_study(replace(few.answer.results, plan=plan))
+    answer = replace(answer, datasets=answer.datasets * 7)
+    with journal("springer"):
+        found = {draw.__name__: draw(replace(few, answer=answer)) for draw in FIGURES}
+    for name in ("mcb_forest", "rank_sets", "significance_map"):
+        pages = found[name]
+        assert len(pages) > 1
+        assert [page.name for page in pages] == [f"{name}_{number}" for number in range(1, len(pages) + 1)]
+        assert pages[0].title.endswith(f", 1 of {len(pages)}")
+        assert all(page.figure.get_figheight() <= PAGE_HEIGHT for page in pages)
+    names = [page.name for page in found["reference_forest"]]
+    assert names[0] == "reference_forest_1_1"
+    assert names[-1].startswith("reference_forest_2_")
+    assert len(set(names)) == len(names)
 
 
 @pytest.mark.parametrize("style", [pytest.param("elsevier", marks=pytest.mark.full), "springer"])

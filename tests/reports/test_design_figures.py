@@ -15,6 +15,7 @@ import scikit_posthocs
 from reports.figures.critical_difference import critical_difference, groups, lanes
 from reports.figures.journals import journal, page_width
 from reports.figures.label_placement import Surroundings, place_labels
+from reports.figures.paging import PAGE_HEIGHT
 from reports.figures.pareto_front import pareto_front
 from reports.figures.planning_contours import planning_contours
 from reports.figures.registry import Drawing, NothingToDraw
@@ -221,7 +222,7 @@ def test_a_dataset_without_a_comparison_is_named_in_the_caption(several: StudyRe
     primary = replace(first.primary, comparison=None, recommendation=advice)
     answer = replace(several.answer, datasets=(replace(first, primary=primary), *rest), over_datasets=None)
     [drawing] = variance_sources(replace(several, answer=answer))
-    assert "Left out: set0, where 3 patients are too few." in drawing.caption
+    assert "Left out: set0 (3 patients are too few)." in drawing.caption
     with pytest.raises(NothingToDraw, match="2 of 3 datasets"):
         critical_difference(replace(several, answer=answer))
 
@@ -242,7 +243,7 @@ def test_nothing_is_clipped_or_too_small_with_hostile_names(style: str, make: Ma
                     box.x0 >= -1 and box.x1 <= edge.width + 1 and box.y0 >= -1 and box.y1 <= edge.height + 1
                 )
                 assert inside, (drawing.name, text.get_text())
-            assert drawing.figure.get_figheight() <= 9.5
+            assert drawing.figure.get_figheight() <= PAGE_HEIGHT
 
 
 def test_the_same_results_give_the_same_drawing(lone: StudyResults) -> None:
@@ -279,7 +280,7 @@ def test_many_datasets_go_over_several_pages(several: StudyResults) -> None:
         "planning_contours_2",
         "planning_contours_3",
     ]
-    assert all(drawing.figure.get_figheight() <= 9.5 for drawing in drawings)
+    assert all(drawing.figure.get_figheight() <= PAGE_HEIGHT for drawing in drawings)
 
 
 def _texts(drawing: Drawing) -> Iterator[Any]:

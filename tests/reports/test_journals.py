@@ -13,8 +13,8 @@ from reports.figures import FIGURES, Drawing, NothingToDraw
 from reports.figures.journals import JOURNALS, journal, page_width
 from reports.figures.paging import PAGE_HEIGHT
 from reports.figures.save import save
-from reports.figures.style import FAMILY_COLOURS
-from reports.results import StudyResults
+from reports.figures.style import FAMILY_COLOURS, styles
+from reports.results import ListedLoss, StudyResults
 
 MILLIMETRES = {"elsevier": 190, "ieee": 181.9, "mdpi": 184.6, "nature": 183, "slides": 127, "springer": 122}
 
@@ -70,13 +70,18 @@ def test_fonts_are_embedded_as_truetype(results: StudyResults, tmp_path: Path) -
     assert b"/Type3" not in found
 
 
-def test_families_differ_in_grey() -> None:
-    """Neighbouring families keep apart by luminance, or by the markers that every member has anyway."""
-    luminance = sorted(
-        0.2126 * r + 0.7152 * g + 0.0722 * b for r, g, b in map(to_rgb, FAMILY_COLOURS.values())
-    )
-    assert luminance[-1] - luminance[0] > 0.3
+def test_losses_are_told_apart_without_colour() -> None:
+    """Families by luminance, members of one by line and marker."""
+    luminance = [0.2126 * r + 0.7152 * g + 0.0722 * b for r, g, b in map(to_rgb, FAMILY_COLOURS.values())]
     assert len({round(value, 2) for value in luminance}) == len(luminance)
+    losses = [ListedLoss(f"loss {number}", "region", "dice", None, number) for number in range(12)]
+    look = styles(losses)
+    assert len({(str(each.line), each.marker) for each in look.values()}) == len(losses)
+
+
+def test_a_loss_looks_the_same_wherever_it_ranks() -> None:
+    losses = [ListedLoss(f"loss {number}", "region", "dice", None, number) for number in range(5)]
+    assert styles(losses) == styles(losses[::-1])
 
 
 def test_every_drawing_has_words_and_numbers(results: StudyResults) -> None:

@@ -2,6 +2,8 @@
 
 import sqlite3
 
+import pytest
+
 from tests.conftest import lossbench, stored_numbers
 
 
@@ -15,6 +17,7 @@ def test_ray_and_local_give_the_same_numbers(study_file, discs_data, tmp_path):
     assert stored_numbers(tmp_path / "ray") == stored_numbers(tmp_path / "local")
 
 
+@pytest.mark.full
 def test_tuning_runs_inside_the_study_and_shares_its_database(study_file, discs_data, tmp_path):
     study_file.write_text(
         study_file.read_text().replace("alpha: {schedule: rebalance, over: 1.0}", "alpha: tune")

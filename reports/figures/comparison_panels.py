@@ -7,15 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.statistics.best import Best
-from harness.statistics.cell import CellAnswer, Comparison
 from harness.statistics.crossed import Pairs
-from harness.statistics.dataset_answer import DatasetAnswer
 from harness.statistics.draws import Stability
 from harness.statistics.multiplicity import holm_of_pairs, rank_sets
 from harness.statistics.scale import Scale
 from harness.statistics.study_answer import OverDatasets, StudyAnswer
-from harness.statistics.wording import margin_words, names, title_of
-from reports.figures.registry import NothingToDraw
+from harness.statistics.wording import margin_words, title_of
+from reports.figures.answered import Compared, answer_of, compared_datasets
 from reports.figures.style import row_name
 from reports.results import StudyResults
 
@@ -84,67 +82,10 @@ def comparison_panels(results: StudyResults, what: str) -> list[ComparisonPanel]
     Raises:
         NothingToDraw: if losses cannot be compared on any dataset.
     """
-    answer = answer_of(results, what)
+    compared, answer = compared_datasets(results, what), answer_of(results)
     over = answer.over_datasets
     first = [] if over is None else [_of_all(over, answer)]
-    return [*first, *(_of_dataset(each, results) for each in compared(answer))]
-
-
-def answer_of(results: StudyResults, what: str = "comparison of losses") -> StudyAnswer:
-    """Return the answer of a study that compares losses on at least one dataset.
-
-    Args:
-        results: Of the study.
-        what: Would be drawn, to begin the sentence if nothing is.
-
-    Raises:
-        NothingToDraw: if there is none.
-    """
-    if results.answer is None:
-        raise NothingToDraw(f"No {what}: {results.no_answer or 'nothing is finished yet'}.")
-    if not compared(results.answer):
-        raise NothingToDraw(f"No {what}: {_reasons(results.answer)}.")
-    return results.answer
-
-
-def compared(answer: StudyAnswer) -> list[DatasetAnswer]:
-    """Return the datasets on which losses are compared."""
-    return [each for each in answer.datasets if each.primary.comparison is not None]
-
-
-def comparison_of(cell: CellAnswer) -> Comparison:
-    """Return the comparison of a cell that has one."""
-    if cell.comparison is None:
-        raise ValueError(f"losses are not compared on {cell.block.dataset!r}: {cell.recommendation.why}")
-    return cell.comparison
-
-
-def sample_words(cell: CellAnswer, part: str) -> str:
-    """Return how many patients and seeds a comparison rests on."""
-    numbers = cell.block.seeds
-    few, many = int(numbers.min()), int(numbers.max())
-    seeds = f"{few}" if few == many else f"{few} to {many}"
-    return f"{len(cell.block.patients)} {part} patients, {seeds} seeds"
-
-
-def samples(results: StudyResults) -> str:
-    """Return the same of all compared datasets, as a clause for captions; equal ones are told once."""
-    places: dict[str, list[str]] = {}
-    for each in compared(answer_of(results)):
-        places.setdefault(sample_words(each.primary, results.part), []).append(each.dataset)
-    told = [
-        f"{names(datasets)} ({'each ' if len(datasets) > 1 else ''}{words})"
-        for words, datasets in places.items()
-    ]
-    return " and ".join([", ".join(told[:-1]), told[-1]] if len(told) > 1 else told)
-
-
-def left_out(results: StudyResults) -> str:
-    """Return a sentence about datasets without a comparison, with a blank before it; empty if none."""
-    answer = answer_of(results)
-    if len(compared(answer)) == len(answer.datasets):
-        return ""
-    return f" Left out: {_reasons(answer)}."
+    return [*first, *(_of_dataset(each) for each in compared)]
 
 
 def metric_title(results: StudyResults) -> str:
@@ -180,7 +121,7 @@ def together_sentence(panels: Sequence[ComparisonPanel]) -> str:
 
 def scale_sentence(results: StudyResults) -> str:
     """Return what distances are compared by, with a blank before it; empty for other metrics."""
-    scale, title = compared(answer_of(results))[0].primary.block.scale, metric_title(results)
+    scale, title = compared_datasets(results)[0].cell.block.scale, metric_title(results)
     if not scale.log:
         return ""
     return (
@@ -228,13 +169,12 @@ def axis_label(scale: Scale | None, title: str, other: str) -> str:
     return f"{title}: loss minus {other}, better →"
 
 
-def _of_dataset(answer: DatasetAnswer, results: StudyResults) -> ComparisonPanel:
-    cell = answer.primary
-    comparison = comparison_of(cell)
+def _of_dataset(compared: Compared) -> ComparisonPanel:
+    cell, comparison = compared.cell, compared.comparison
     known = {row.loss: row.ranks for row in cell.rows if row.ranks is not None}
     return ComparisonPanel(
-        answer.dataset,
-        sample_words(cell, results.part),
+        compared.dataset,
+        compared.design,
         comparison.pairs,
         comparison.holm,
         comparison.best,
@@ -279,12 +219,3 @@ def _standing_over_all(loss: str, over: OverDatasets, answer: StudyAnswer) -> st
         return "not on all datasets"
     rows = [row for each in answer.datasets for row in each.primary.rows if row.loss == loss]
     return next((row.standing for row in rows if row.standing != _NO_RUN), _NO_RUN)
-
-
-def _reasons(answer: StudyAnswer) -> str:
-    """Return why datasets have no comparison; datasets with the same reason together."""
-    by_reason: dict[str, list[str]] = {}
-    for each in answer.datasets:
-        if each.primary.comparison is None:
-            by_reason.setdefault(each.primary.recommendation.why, []).append(each.dataset)
-    return "; ".join(f"{names(datasets)}: {why}" for why, datasets in by_reason.items())

@@ -12,14 +12,21 @@ from scipy.stats import rankdata
 
 from harness.statistics.block import MIN_PATIENTS
 from harness.statistics.conditional import FALSE_DISCOVERY, Interaction, Tertile, tertiles
-from harness.statistics.dataset_answer import DatasetAnswer
 from harness.statistics.wording import margin_words, names, title_of
-from reports.figures.answered import compared_datasets, in_order, left_out, sample, score_name
+from reports.figures.answered import (
+    Compared,
+    answer_of,
+    compared_datasets,
+    design_sentence,
+    in_order,
+    left_out,
+    score_name,
+)
 from reports.figures.journals import page_width
+from reports.figures.paging import dataset_name
 from reports.figures.registry import Drawing, NothingToDraw, register_figure
 from reports.figures.style import INK, drawing_style, new_figure, short, styles
 from reports.results import ListedLoss, StudyResults
-from reports.tables.scores import file_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -53,7 +60,7 @@ class _Panel:
 class _Shown:
     """One dataset."""
 
-    each: DatasetAnswer
+    each: Compared
     reference: str
     panels: list[_Panel]
     losses: list[ListedLoss]
@@ -72,7 +79,7 @@ def draw(results: StudyResults) -> list[Drawing]:
         )
     drawings = []
     for one in shown:
-        name = _NAME if len(results.datasets) == 1 else f"{_NAME}_{file_name(one.each.dataset)}"
+        name = dataset_name(_NAME, one.each.dataset, len(results.datasets))
         with drawing_style():
             figure = _figure(results, one)
         title = f"Exploratory: difference from {one.reference} by patient, {one.each.dataset}"
@@ -81,10 +88,9 @@ def draw(results: StudyResults) -> list[Drawing]:
     return drawings
 
 
-def _shown(results: StudyResults, each: DatasetAnswer) -> _Shown | None:
-    block, comparison = each.primary.block, each.primary.comparison
-    plan = results.answer.results if results.answer is not None else None
-    if plan is None or comparison is None or plan.patients is None:
+def _shown(results: StudyResults, each: Compared) -> _Shown | None:
+    block, plan = each.cell.block, answer_of(results).results
+    if plan.patients is None:
         return None
     reference = next((label for label in plan.plan.references if label in block.losses), None)
     own = plan.patients[plan.patients["dataset"] == each.dataset].assign(
@@ -126,11 +132,10 @@ def _same_order(one: NDArray[np.float64], other: NDArray[np.float64]) -> bool:
 
 
 def _panel(
-    each: DatasetAnswer, name: str, values: NDArray[np.float64], others: Sequence[str], reference: str
+    each: Compared, name: str, values: NDArray[np.float64], others: Sequence[str], reference: str
 ) -> _Panel:
-    comparison = each.primary.comparison
-    prior = comparison.parts.variances.prior if comparison is not None else None
-    thirds = {loss: tertiles(each.primary.block, values, loss, reference, prior) for loss in others}
+    prior = each.comparison.parts.variances.prior
+    thirds = {loss: tertiles(each.cell.block, values, loss, reference, prior) for loss in others}
     first = next(iter(thirds.values()))
     factor = 100.0 if name == "foreground_fraction" else 1.0
     unit = _WORDS[name][1] if name in _WORDS else ""
@@ -138,7 +143,7 @@ def _panel(
         f"{third.low * factor:.3g} to {third.high * factor:.3g}{unit}, n = {third.patients}"
         for third in first
     )
-    told = {one.loss: one for one in each.conditional if one.descriptor == name}
+    told = {one.loss: one for one in each.answer.conditional if one.descriptor == name}
     return _Panel(name, thirds, told, ends)
 
 
@@ -174,7 +179,7 @@ def _figure(results: StudyResults, shown: _Shown) -> "Figure":
 
 
 def _draw_panel(axis: "Axes", key: "Axes", shown: _Shown, panel: _Panel) -> None:
-    block, margin = shown.each.primary.block, shown.each.primary.asked.margin
+    block, margin = shown.each.cell.block, shown.each.cell.asked.margin
     axis.axvspan(-margin, margin, color="#dfe9f2", lw=0, zorder=0)
     axis.axvline(0, color=INK, lw=0.6, zorder=1)
     for row, loss in enumerate(shown.losses):
@@ -232,18 +237,24 @@ def _write_q(axis: "Axes", row: int, found: Interaction | None) -> None:
 
 
 def _caption(results: StudyResults, shown: _Shown, all_shown: Sequence[str]) -> str:
-    block, margin = shown.each.primary.block, shown.each.primary.asked.margin
+    block, margin = shown.each.cell.block, shown.each.cell.asked.margin
     return (
-        f"Exploratory: each loss minus {shown.reference} on {shown.each.dataset}, "
-        f"{score_name(block.metric, block.scale)} of the {results.part} patients "
-        f"({sample([shown.each.primary])}), in thirds of the patients by a descriptor of the ground truth. "
-        "Markers and lines: mean differences with 95 % intervals over patients and seeds (crossed-variance "
-        f"t), not adjusted for their number; shaded: the margin of {margin_words(block.scale, margin)} on "
-        f"{title_of(block.metric)}. q: of the slope of the difference on the standardised logarithm of the "
-        "descriptor (least squares, HC3), by Benjamini and Hochberg over losses and descriptors; bold: below "
+        f"Exploratory: each loss minus {shown.reference} in {score_name(block.metric, block.scale)} on "
+        f"{shown.each.dataset}, in thirds of the patients by a descriptor of the ground "
+        f"truth. {design_sentence(results, [shown.each.cell])} Markers and lines: mean differences with 95 % "
+        "intervals over patients and seeds (crossed-variance t), not adjusted for their number; shaded: the "
+        f"margin of {margin_words(block.scale, margin)} on {title_of(block.metric)}. q: of "
+        "the slope of the difference on the standardised logarithm of the descriptor (least squares, HC3), "
+        "by Benjamini and Hochberg over losses and descriptors; bold: below "
         f"{FALSE_DISCOVERY:g}. {_survivors(shown)} Predicted quality is no descriptor."
-        f"{_what_is_missing(shown)}{left_out(results, all_shown)}"
+        f"{_what_is_missing(shown)}{_no_thirds(results, all_shown)}{left_out(results)}"
     )
+
+
+def _no_thirds(results: StudyResults, shown: Sequence[str]) -> str:
+    absent = [each.dataset for each in compared_datasets(results) if each.dataset not in shown]
+    why = "no reference is compared there, or patients differ in no descriptor"
+    return f" Not shown: {names(absent)} ({why})." if absent else ""
 
 
 def _survivors(shown: _Shown) -> str:

@@ -12,8 +12,8 @@ from harness.statistics.dataset_ranks import DatasetRanks
 from harness.statistics.multiplicity import holm_of_pairs
 from harness.statistics.study_answer import OverDatasets
 from harness.statistics.wording import names, title_of
+from reports.figures.answered import answer_of, compared_datasets, design_sentence
 from reports.figures.canvas import Page
-from reports.figures.compared_datasets import compared_datasets, design_words
 from reports.figures.journals import page_width
 from reports.figures.registry import Drawing, NothingToDraw, register_figure
 from reports.figures.style import INK, LossStyle, drawing_style, short, styles
@@ -71,9 +71,9 @@ def _over(results: StudyResults) -> OverDatasets:
         NothingToDraw: if there is none.
     """
     shown = compared_datasets(results, "ranks over datasets")
-    answer = results.answer
-    if answer is not None and answer.over_datasets is not None:
-        return answer.over_datasets
+    over = answer_of(results).over_datasets
+    if over is not None:
+        return over
     if len(results.datasets) == 1:
         raise NothingToDraw(
             "No ranks over datasets: there is one dataset, and ranks over its patients would speak of these "
@@ -299,7 +299,7 @@ def _membership(found: Sequence[tuple[int, int]], count: int) -> list[str]:
 
 def _caption(results: StudyResults, over: OverDatasets, ranking: Ranking) -> str:
     ranks, alpha, count = over.ranks, over.best.alpha, len(over.several.datasets)
-    title = title_of(results.answer.metric if results.answer is not None else "dsc")
+    title = title_of(answer_of(results).metric)
     friedman = ""
     if ranks.friedman is not None and ranks.p is not None:
         friedman = f"Friedman's test of equal ranks: chi-square {ranks.friedman:.2f}, p {ranks.p:.2g}. "
@@ -309,7 +309,7 @@ def _caption(results: StudyResults, over: OverDatasets, ranking: Ranking) -> str
         f"(CD, alpha {alpha:.3g}): grey bars join losses whose mean ranks are closer. Black bars join "
         "neighbours in rank of which no two are proven to differ in the mean over these datasets by the "
         f"crossed-variance t over patients and seeds (Holm over all pairs, alpha {alpha:.3g}). {friedman}"
-        f"{design_words(results, compared_datasets(results, 'ranks over datasets'))} Ranks ignore the size "
+        f"{design_sentence(results)} Ranks ignore the size "
         "of differences, and Nemenyi's verdict on two losses depends on which others are there. "
         f"{_least(ranks, alpha)}{left}"
     )

@@ -12,8 +12,17 @@ from harness.statistics.crossed import LEVEL
 from harness.statistics.multiplicity import holm
 from harness.statistics.versus import versus_reference, words_for
 from harness.statistics.wording import margin_words, title_of
-from reports.figures.answered import TALLEST, compared_datasets, in_order, left_out, reference_of, sample
+from reports.figures.answered import (
+    answer_of,
+    compared_datasets,
+    design_sentence,
+    in_order,
+    lacks_reference,
+    left_out,
+    reference_of,
+)
 from reports.figures.journals import page_width
+from reports.figures.paging import PAGE_HEIGHT, PanelPage, pages
 from reports.figures.registry import Drawing, NothingToDraw, register_figure
 from reports.figures.style import INK, drawing_style, new_figure, short, styles
 from reports.results import ListedLoss, StudyResults
@@ -78,10 +87,10 @@ class _Layout:
 def draw(results: StudyResults) -> list[Drawing]:
     """Draw losses by datasets; metrics stand side by side, or in drawings of their own."""
     found = compared_datasets(results, "heatmap over datasets")
-    reference = reference_of(results) or found[0].primary.recommendation.loss
+    reference = reference_of(results) or found[0].cell.recommendation.loss
     if reference is None:
         raise NothingToDraw("No heatmap over datasets: no loss is compared to which others could be related.")
-    cells = [cell for each in found for cell in each.cells if reference in cell.block.losses]
+    cells = [cell for each in found for cell in each.answer.cells if reference in cell.block.losses]
     columns = [column for column in _columns(results, cells, reference) if len(column.entries)]
     if not columns:
         raise NothingToDraw("No heatmap over datasets: no other loss is compared with the reference.")
@@ -90,30 +99,26 @@ def draw(results: StudyResults) -> list[Drawing]:
     together = [columns] if fits else [[each for each in columns if each.metric == name] for name in metrics]
     drawings = []
     for group in together:
-        pages = _pages(results, group, reference)
-        for number, losses in enumerate(pages, 1):
-            name = _NAME if fits else f"{_NAME}_{group[0].metric}"
+        for page in _pages(results, group, reference):
             with drawing_style():
-                figure = _figure(results, group, losses, reference)
+                figure = _figure(results, group, page.panels, reference)
             drawings.append(
                 Drawing(
-                    name if len(pages) == 1 else f"{name}_{number}",
-                    f"Losses by dataset, against {reference}",
+                    page.name(_NAME if fits else f"{_NAME}_{group[0].metric}"),
+                    page.title(f"Losses by dataset, against {reference}"),
                     _caption(results, group, cells, reference),
-                    _alt(group, losses, reference),
+                    _alt(group, page.panels, reference),
                     figure,
-                    data=_data(group, losses, reference),
+                    data=_data(group, page.panels, reference),
                 )
             )
     return drawings
 
 
-def _pages(results: StudyResults, columns: list[_Column], reference: str) -> list[list[ListedLoss]]:
-    """Return the losses of each drawing, about the same number in each."""
+def _pages(results: StudyResults, columns: list[_Column], reference: str) -> list[PanelPage[ListedLoss]]:
+    """Return the losses of each drawing."""
     losses = in_order(results, {reference, *(loss for column in columns for loss in column.entries)})
-    pages = -(-len(losses) // _LOSSES)
-    size = -(-len(losses) // pages)
-    return [losses[start : start + size] for start in range(0, len(losses), size)]
+    return pages(losses, _LOSSES)
 
 
 def _columns(results: StudyResults, cells: Sequence[CellAnswer], reference: str) -> list[_Column]:
@@ -123,7 +128,7 @@ def _columns(results: StudyResults, cells: Sequence[CellAnswer], reference: str)
     for metric in metrics:
         own = [cell for cell in cells if cell.block.metric == metric]
         found += [_column(cell, reference) for cell in own]
-        if results.answer is not None and metric == results.answer.metric and len(own) > 1:
+        if metric == answer_of(results).metric and len(own) > 1:
             found += _over_datasets(results, reference, max(cell.asked.alpha for cell in own))
     return found
 
@@ -147,7 +152,8 @@ def _entry(ends: tuple[float, float, float], margin: float, p: float, words: str
 
 
 def _over_datasets(results: StudyResults, reference: str, alpha: float) -> list[_Column]:
-    over = None if results.answer is None else results.answer.over_datasets
+    answer = answer_of(results)
+    over = answer.over_datasets
     if over is None or reference not in over.pairs.losses:
         return []
     pairs, margin = over.pairs, over.several.margin
@@ -161,7 +167,7 @@ def _over_datasets(results: StudyResults, reference: str, alpha: float) -> list[
         ends = middle, middle - float(half[i]), middle + float(half[i])
         words = words_for(float(p), float(same[i]), ends, margin, alpha)
         entries[pairs.losses[i]] = _entry(ends, margin, float(p), words)
-    return [_Column(results.answer.metric if results.answer else "", _OVERALL, entries)]
+    return [_Column(answer.metric, _OVERALL, entries)]
 
 
 def _figure(
@@ -170,7 +176,7 @@ def _figure(
     width = page_width()
     cell = min(_WIDE, (width - _LABELS) / (len(columns) + 0.6))
     used = min(width, _LABELS + cell * (len(columns) + 0.6))
-    height = min(TALLEST, 1.25 + _ROW * len(losses))
+    height = min(PAGE_HEIGHT, 1.25 + _ROW * len(losses))
     figure = new_figure(used, height, w_pad=0.02, h_pad=0.03, wspace=0.02)
     metrics = list(dict.fromkeys(column.metric for column in columns))
     groups = [[column for column in columns if column.metric == metric] for metric in metrics]
@@ -261,20 +267,21 @@ def _caption(
     results: StudyResults, columns: list[_Column], cells: Sequence[CellAnswer], reference: str
 ) -> str:
     metrics = list(dict.fromkeys(column.metric for column in columns))
-    own = [cell for cell in cells if cell.block.metric in metrics]
+    own = [cell for cell in cells if cell.block.metric in metrics and cell.comparison is not None]
     margins = "; ".join(f"{title_of(metric)} {_margin(own, metric)}" for metric in metrics)
     alpha = " or ".join(dict.fromkeys(f"{cell.asked.alpha:g}" for cell in own))
     overall = ""
     if any(column.dataset == _OVERALL for column in columns):
         overall = " Column all: the mean over these datasets, each with the same weight."
+    datasets = [column.dataset for column in columns]
     outside = any(len(column.entries) + 1 < len(results.losses) for column in columns)
     return (
-        f"Each loss minus {reference} on the {results.part} patients ({sample(own)}), in units of the "
-        f"margin of negligible differences ({margins}); blue is better, and colours end where the bar ends. "
-        "Bold: the difference is supported over patients and seeds (crossed-variance t, Holm over the "
-        f"comparisons of a column, alpha = {alpha}); ≈: equivalent within the margin (two one-sided tests, "
-        f"not adjusted); hatched: not resolved.{overall}{' –: not compared.' if outside else ''} Losses are "
-        f"in the order of expected regret.{left_out(results, [column.dataset for column in columns])}"
+        f"Each loss minus {reference}, in units of the margin of negligible differences ({margins}); blue is "
+        f"better, and colours end where the bar ends. {design_sentence(results, own)} Bold: "
+        "the difference is supported over patients and seeds (crossed-variance t, Holm over the comparisons "
+        f"of a column, alpha = {alpha}); ≈: equivalent within the margin (two one-sided tests, not adjusted)"
+        f"; hatched: not resolved.{overall}{' –: not compared.' if outside else ''} Losses are "
+        f"in the order of expected regret.{lacks_reference(results, reference, datasets)}{left_out(results)}"
     )
 
 

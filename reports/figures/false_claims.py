@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from harness.statistics.dataset_answer import DatasetAnswer
 from harness.statistics.wording import title_of
-from reports.figures.answered import TALLEST, compared_datasets, left_out, sample
+from reports.figures.answered import Compared, compared_datasets, design_sentence, left_out
 from reports.figures.journals import page_width
+from reports.figures.paging import pages, rows_on_page
 from reports.figures.registry import Drawing, register_figure
 from reports.figures.style import INK, drawing_style, grid_of_axes, new_figure, row_name
 from reports.results import StudyResults
@@ -25,8 +25,8 @@ _SHORTEST = 1e-4
 """Axes reach at least as far."""
 _ACROSS, _UP = (0.18, 0.16), (0.38, 0.2)
 """Of an axis: room for words below and above its ends."""
-_PANEL, _WIDEST = 2.3, 3.2
-"""Inches: panels are at least and at most as wide, and as high."""
+_PANEL, _WIDEST, _GAP = 2.3, 3.2, 0.05
+"""Inches: panels are at least and at most as wide, and as high; what is between rows."""
 _CLAIMED, _BOTH, _CROSSED, _NEITHER = "claimed, not supported", "both", "seeds and patients only", "neither"
 _MARKS = {
     # colour, marker, size, place of its words in the panel and how they are aligned
@@ -41,7 +41,7 @@ _MARKS = {
 class _Pairs:
     """All pairs of losses of one dataset: both p, and how often Holm's would claim without support."""
 
-    each: DatasetAnswer
+    each: Compared
     names: list[tuple[str, str]]
     difference: NDArray[np.float64]
     case_only: NDArray[np.float64]
@@ -69,39 +69,34 @@ def draw(results: StudyResults) -> list[Drawing]:
     shown = [_pairs(each) for each in compared_datasets(results, "claims by tests over patients alone")]
     columns = max(1, min(len(shown), int(page_width() / _PANEL)))
     side = min(_WIDEST, page_width() / columns)
-    rows = -(-len(shown) // columns)
-    per_page = max(1, int((TALLEST - 0.1) / side)) * columns
-    pages = [shown[start : start + per_page] for start in range(0, len(shown), per_page)]
     ends = (
         _least(np.concatenate([one.case_only for one in shown])),
         _least(np.concatenate([one.crossed for one in shown])),
     )
     drawings = []
-    for number, page in enumerate(pages, 1):
-        rows = -(-len(page) // columns)
+    for page in pages(shown, columns * rows_on_page(side + _GAP)):
+        here = page.panels
+        rows = -(-len(here) // columns)
         with drawing_style():
-            figure = new_figure(side * columns, (side + 0.05) * rows, w_pad=0.04, h_pad=0.04)
+            figure = new_figure(side * columns, (side + _GAP) * rows, w_pad=0.04, h_pad=0.04)
             axes = [axis for row in grid_of_axes(figure, rows, columns) for axis in row]
             for place, axis in enumerate(axes):
-                if place >= len(page):
+                if place >= len(here):
                     axis.set_axis_off()
                     continue
-                _draw_panel(axis, page[place], ends, place % columns == 0, place + columns >= len(page))
-        name = _NAME if len(pages) == 1 else f"{_NAME}_{number}"
-        drawings.append(
-            Drawing(name, _TITLE, _caption(results, page, shown), _alt(page), figure, data=_data(page))
-        )
+                _draw_panel(axis, here[place], ends, place % columns == 0, place + columns >= len(here))
+        name, title = page.name(_NAME), page.title(_TITLE)
+        drawings.append(Drawing(name, title, _caption(results, here), _alt(here), figure, data=_data(here)))
     return drawings
 
 
 _TITLE = "Claims of tests over patients alone, and what seeds leave of them"
 
 
-def _pairs(each: DatasetAnswer) -> _Pairs:
-    comparison = each.primary.comparison
-    assert comparison is not None  # compared_datasets gives no others
+def _pairs(each: Compared) -> _Pairs:
+    comparison = each.comparison
     losses = comparison.pairs.losses
-    above, alpha = np.triu_indices(len(losses), 1), each.primary.asked.alpha
+    above, alpha = np.triu_indices(len(losses), 1), each.cell.asked.alpha
     claimed = comparison.case_only.adjusted[above] <= alpha
     return _Pairs(
         each,
@@ -178,21 +173,21 @@ def _words(name: str, count: int) -> str:
     }[name]
 
 
-def _caption(results: StudyResults, page: list[_Pairs], shown: list[_Pairs]) -> str:
-    cells = [one.each.primary for one in page]
+def _caption(results: StudyResults, page: list[_Pairs]) -> str:
+    cells = [one.each.cell for one in page]
     alphas = " or ".join(dict.fromkeys(f"{one.alpha:g}" for one in page))
     told = sum(one.counts[_CLAIMED] for one in page)
     claims = told + sum(one.counts[_BOTH] for one in page)
     adjusted, without = (sum(one.adjusted[at] for one in page) for at in (0, 1))
     return (
-        f"All pairs of losses by {title_of(cells[0].block.metric)} on the {results.part} patients "
-        f"({sample(cells)}). Across: p of Wilcoxon's signed-rank test over patients after averaging over "
+        f"All pairs of losses by {title_of(cells[0].block.metric)}. {design_sentence(results, cells)} "
+        "Across: p of Wilcoxon's signed-rank test over patients after averaging over "
         "seeds, the usual test, conditional on these trained networks. Up: p of the crossed-variance t over "
         "patients and seeds, which speaks of the losses. Both are two-sided and of one pair alone; lines: "
         f"alpha = {alphas}; dashed: equal p. Of {_differences(claims)} that the former claims, {told} "
         f"{'is' if told == 1 else 'are'} not supported by the latter; with Holm's adjustment over all pairs "
         f"of a dataset, {without} of {adjusted}. Not supported does not mean that there is no difference."
-        f"{left_out(results, [one.each.dataset for one in shown])}"
+        f"{left_out(results)}"
     )
 
 

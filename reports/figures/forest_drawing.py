@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 
 from reports.figures.journals import page_width
+from reports.figures.paging import PanelPage, pages, rows_on_page
 from reports.figures.row_panels import (
-    TALLEST,
     LegendEntry,
     Words,
     add_legend,
@@ -93,12 +93,10 @@ class ForestKey:
     legend: tuple[LegendEntry, ...]
 
 
-def forest_pages(panels: Sequence[ForestPanel], rows: int) -> list[list[ForestPanel]]:
-    """Return the panels of every page, as many as the page holds."""
-    per_page = _columns() * max(1, int((TALLEST - 0.6) / _panel_height(rows)))
-    pages = -(-len(panels) // per_page)
-    size = -(-len(panels) // pages)
-    return [list(panels[start : start + size]) for start in range(0, len(panels), size)]
+def forest_pages(panels: Sequence[ForestPanel], key: ForestKey) -> list[PanelPage[ForestPanel]]:
+    """Return the panels of every page."""
+    rows = rows_on_page(_panel_height(len(key.labels)), legend_height(key.legend))
+    return pages(panels, _columns() * rows)
 
 
 def draw_forest(panels: Sequence[ForestPanel], key: ForestKey) -> "Figure":

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from reports.figures.answered import TALLEST
 from reports.figures.journals import page_width
+from reports.figures.paging import PAGE_HEIGHT, page_name
 from reports.figures.registry import Drawing, NothingToDraw, register_figure
 from reports.results import ListedLoss, StudyResults
 
@@ -42,7 +42,7 @@ def draw(results: StudyResults) -> list[Drawing]:
         own = [loss for loss in results.losses if any(loss.label in each for each in about.families.values())]
         drawings.append(
             Drawing(
-                _NAME if len(pages) == 1 else f"{_NAME}_{number}",
+                page_name(_NAME, number, len(pages)),
                 f"Gradient anatomy on {shown.dataset}",
                 _caption(shown, maps, lacking),
                 alt_of({loss.label: maps[loss.label] for loss in own}),
@@ -61,7 +61,7 @@ def _pages(losses: Sequence[ListedLoss]) -> "list[AnatomyPage]":
     for count in range(1, len(losses) + 1):
         size = -(-len(losses) // count)
         pages = [_page(_by_family(losses)[at : at + size], len(losses)) for at in range(0, len(losses), size)]
-        if max(page_height(page) for page in pages) <= TALLEST:
+        if max(page_height(page) for page in pages) <= PAGE_HEIGHT:
             break
     return pages
 

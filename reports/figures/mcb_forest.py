@@ -8,15 +8,14 @@ import pandas as pd
 
 from harness.statistics.best import difference_to_best
 from harness.statistics.wording import names
+from reports.figures.answered import design_sentence, left_out
 from reports.figures.comparison_panels import (
     ComparisonPanel,
     axis_label,
     comparison_panels,
-    left_out,
     margin_sentence,
     metric_title,
     percent,
-    samples,
     scale_sentence,
     shown_losses,
     together_sentence,
@@ -58,11 +57,9 @@ def mcb_forest(results: StudyResults) -> list[Drawing]:
         look = styles(results.losses)
         drawn = [_panel(each, labels, look, metric_title(results)) for each in panels]
         key = ForestKey(labels, ("class", "collapsed"), tuple(_legend(results, panels)))
-        pages = forest_pages(drawn, len(labels))
-        for number, page in enumerate(pages, start=1):
-            name = "mcb_forest" if number == 1 else f"mcb_forest_page{number}"
-            title = "Comparison with the best" + (f", {number} of {len(pages)}" if len(pages) > 1 else "")
-            drawings.append(Drawing(name, title, caption, alt, draw_forest(page, key), data=data))
+        for page in forest_pages(drawn, key):
+            name, title = page.name("mcb_forest"), page.title("Comparison with the best")
+            drawings.append(Drawing(name, title, caption, alt, draw_forest(page.panels, key), data=data))
     return drawings
 
 
@@ -105,8 +102,9 @@ def _caption(results: StudyResults, panels: Sequence[ComparisonPanel]) -> str:
     level = percent(max(panel.best.alpha for panel in panels))
     failed = any(useless for panel in panels for useless, _ in panel.collapsed.values())
     return (
-        f"Multiple comparisons with the best for {title}: each loss minus the best of the others, on "
-        f"{samples(results)}. Bounds come from the crossed variance of patients and seeds, and each is "
+        f"Multiple comparisons with the best for {title}: each loss minus the best of the others. "
+        f"{design_sentence(results)} "
+        "Bounds come from the crossed variance of patients and seeds, and each is "
         f"one-sided at {level} divided by the number of other losses: the probability that the best loss is "
         f"called inferior is at most {level}, and so is the probability that a loss is wrongly called safe. "
         "A loss whose interval reaches above zero may be the best; one whose interval lies at or below zero "

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from harness.data.case import IGNORE
 from reports.figures.canvas import halo
 from reports.figures.journals import page_width
-from reports.figures.paging import PAGE_HEIGHT
+from reports.figures.paging import PAGE_HEIGHT, dataset_name, page_name
 from reports.figures.pictures import SlicePictures, View, find_prepared, read_predictions, slice_pictures
 from reports.figures.registry import Drawing, NothingToDraw, register_figure
 from reports.figures.selection import ChosenCase, case_score, choose_cases, reference_loss
@@ -137,9 +137,8 @@ def _drawings(results: StudyResults, dataset: str, shown: list[_Shown]) -> list[
     for number, cases in enumerate(pages, 1):
         with drawing_style():
             figure = _draw(results, cases, grid)
-        part = f"-{number}" if len(pages) > 1 else ""
-        name = "overlays-" + "".join(char if char.isalnum() else "-" for char in dataset) + part
-        title = f"Predictions on {dataset}" + (f", {number} of {len(pages)}" if part else "")
+        name = page_name(dataset_name("overlays", dataset, len(results.datasets)), number, len(pages))
+        title = f"Predictions on {dataset}" + (f", {number} of {len(pages)}" if len(pages) > 1 else "")
         words = _caption(results, cases), _alt(results, dataset, cases)
         found.append(Drawing(name, title, *words, figure, image=True, data=_data(results, cases)))
     return found

@@ -13,20 +13,13 @@ from harness.statistics.cell import CellAnswer
 from harness.statistics.pareto import Front
 from harness.statistics.scale import Scale
 from harness.statistics.wording import names, title_of
-from reports.figures.compared_datasets import (
-    TALLEST,
-    Compared,
-    compared_datasets,
-    design_words,
-    head_panel,
-    left_out,
-    page_name,
-    pages,
-)
+from reports.figures.answered import Compared, compared_datasets, design_sentence, left_out
 from reports.figures.journals import page_width
 from reports.figures.label_placement import Surroundings, gaps, place_labels
+from reports.figures.paging import pages, rows_on_page
 from reports.figures.quadrant_bars import draw_quadrants
 from reports.figures.registry import Drawing, NothingToDraw, register_figure
+from reports.figures.row_panels import panel_title
 from reports.figures.style import (
     FAMILY_COLOURS,
     INK,
@@ -34,6 +27,7 @@ from reports.figures.style import (
     drawing_style,
     grid_of_axes,
     new_figure,
+    row_name,
     short,
     styles,
 )
@@ -87,14 +81,12 @@ def pareto_front(results: StudyResults) -> list[Drawing]:
     shown = _two_metrics(results)
     columns = max(1, min(len(shown), int(page_width() / _PANEL)))
     keys = -(-min(len(results.losses), _MOST_IN_LEGEND) // _key_columns())
-    bounds = list(pages(len(shown), columns, int((TALLEST - 0.15 - 0.15 * keys) / _HEIGHT)))
     drawings = []
-    for number, (start, stop) in enumerate(bounds, 1):
-        here = shown[start:stop]
+    for page in pages(shown, columns * rows_on_page(_HEIGHT, 0.15 + 0.15 * keys)):
+        here = page.panels
         with drawing_style():
             figure = _draw(results, here, columns)
-        name = page_name("pareto_front", number, len(bounds))
-        title = f"{' and '.join(here[0].titles)} together"
+        name, title = page.name("pareto_front"), page.title(f"{' and '.join(here[0].titles)} together")
         data = pd.concat([each.rows for each in here], ignore_index=True)
         drawings.append(Drawing(name, title, _caption(results, here), _alt(here), figure, data=data))
     blocks = [(each.compared, each.boundary.block) for each in shown]
@@ -168,7 +160,7 @@ def _key_columns() -> int:
 
 def _draw_points(axis: "Axes", results: StudyResults, each: TwoMetrics) -> None:
     look = styles(results.losses)
-    head_panel(axis, each.compared.dataset, each.compared.design)
+    panel_title(axis, row_name(each.compared.dataset), each.compared.design)
     points, low, high = _scores(each)
     named = set(_named(each))
     for at, label in enumerate(each.rows["loss"]):
@@ -371,8 +363,8 @@ def _caption(results: StudyResults, shown: Sequence[TwoMetrics]) -> str:
         "black edge, as no other is at least as good on both and better on one. Percentages and the size of "
         f"marks: share of {number} joint draws of patients and seed noise in which a loss is on the front, a "
         f"measure of stability, not confidence.{some} "
-        f"{design_words(results, [each.compared for each in shown])} Proofs stand in the comparisons with "
-        f"the best of each metric (alpha {alpha}), not here." + left_out(results)
+        f"{design_sentence(results, [each.compared.cell for each in shown])} Proofs stand in the "
+        f"comparisons with the best of each metric (alpha {alpha}), not here." + left_out(results)
     )
 
 

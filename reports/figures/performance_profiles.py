@@ -12,8 +12,9 @@ from harness.statistics.cell import CellAnswer
 from harness.statistics.performance_profiles import DRAWS, Profile, performance_profiles, thresholds_of
 from harness.statistics.scale import Scale
 from harness.statistics.wording import title_of
-from reports.figures.answered import TALLEST, answer_of, counts
+from reports.figures.answered import answer_of, counts
 from reports.figures.journals import page_width
+from reports.figures.paging import PAGE_HEIGHT, dataset_name
 from reports.figures.registry import Drawing, NothingToDraw, register_figure
 from reports.figures.style import (
     INK,
@@ -26,7 +27,6 @@ from reports.figures.style import (
     styles,
 )
 from reports.results import ListedLoss, StudyResults
-from reports.tables.scores import file_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -69,7 +69,7 @@ def draw(results: StudyResults) -> list[Drawing]:
     shown = _profiles(results)
     columns = max(1, int(page_width() / _PANEL))
     laid = [_rows(_panels(results, each), columns) for each in shown]
-    together = sum(_height(rows, _TALL) for rows in laid) <= TALLEST
+    together = sum(_height(rows, _TALL) for rows in laid) <= PAGE_HEIGHT
     groups = (
         [list(zip(shown, laid, strict=True))]
         if together
@@ -78,7 +78,7 @@ def draw(results: StudyResults) -> list[Drawing]:
     drawings = []
     for pairs in groups:
         group = [each for each, _ in pairs]
-        name = _NAME if len(groups) == 1 else f"{_NAME}_{file_name(group[0].dataset)}"
+        name = dataset_name(_NAME, group[0].dataset, len(groups))
         figure = _figure(results, pairs)
         drawings.append(
             Drawing(name, _title(group), _caption(results, group), _alt(group), figure, data=_data(group))
@@ -129,7 +129,7 @@ def _height(rows: _Rows, tall: float) -> float:
 def _figure(results: StudyResults, pairs: "Sequence[tuple[_Profiles, _Rows]]") -> "Figure":
     """Return a figure of the datasets; panels are lower where it would be too high."""
     count = sum(len(rows) for _, rows in pairs)
-    spare = TALLEST - sum(_height(rows, 0) for _, rows in pairs)
+    spare = PAGE_HEIGHT - sum(_height(rows, 0) for _, rows in pairs)
     tall = max(_LOWEST, min(_TALL, spare / count))
     width = min(page_width(), _WIDEST * max(len(rows[0]) for _, rows in pairs))
     heights = [_height(rows, tall) for _, rows in pairs]

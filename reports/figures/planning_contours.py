@@ -15,19 +15,12 @@ from harness.statistics.power import Aim, aim_for, detectable
 from harness.statistics.seeds_and_cases import MOST_SEEDS, fewest_patients, fewest_seeds, planning_grid
 from harness.statistics.variance_components import Components, Values, components_of
 from harness.statistics.wording import names, title_of
-from reports.figures.compared_datasets import (
-    TALLEST,
-    Compared,
-    compared_datasets,
-    design_words,
-    head_panel,
-    left_out,
-    page_name,
-    pages,
-)
+from reports.figures.answered import Compared, compared_datasets, design_sentence, left_out
 from reports.figures.journals import page_width
+from reports.figures.paging import pages, rows_on_page
 from reports.figures.registry import Drawing, register_figure
-from reports.figures.style import INK, drawing_style, grid_of_axes, new_figure
+from reports.figures.row_panels import panel_title
+from reports.figures.style import INK, drawing_style, grid_of_axes, new_figure, row_name
 from reports.results import StudyResults
 
 if TYPE_CHECKING:
@@ -147,17 +140,14 @@ def planning_contours(results: StudyResults) -> list[Drawing]:
     shown = compared_datasets(results, "planning contours")
     plans = [_plan(each) for each in shown]
     columns = max(1, min(len(plans), int(page_width() / _PANEL)))
-    bounds = list(pages(len(plans), columns, int((TALLEST - 0.3) / _HEIGHT)))
     drawings = []
-    for number, (start, stop) in enumerate(bounds, 1):
-        here = plans[start:stop]
+    for page in pages(plans, columns * rows_on_page(_HEIGHT, 0.3)):
+        here = page.panels
         with drawing_style():
             figure = _draw(here, columns)
-        name = page_name("planning_contours", number, len(bounds))
+        name, title = page.name("planning_contours"), page.title("More seeds or more patients")
         caption = _caption(results, here)
-        drawings.append(
-            Drawing(name, "More seeds or more patients", caption, _alt(here), figure, data=_data(here))
-        )
+        drawings.append(Drawing(name, title, caption, _alt(here), figure, data=_data(here)))
     return drawings
 
 
@@ -189,7 +179,8 @@ def _draw(plans: Sequence[Plan], columns: int) -> "Figure":
 
 
 def _draw_plan(axis: "Axes", plan: Plan, most_seeds: int) -> None:
-    head_panel(axis, plan.compared.dataset, f"{plan.compared.design}: detects {plan.words(plan.now)}")
+    details = f"{plan.compared.design}: detects {plan.words(plan.now)}"
+    panel_title(axis, row_name(plan.compared.dataset), details)
     axis.set_xscale("log")
     axis.set_yscale("log")
     axis.set_xlim(_FEWEST_PATIENTS, plan.most_patients)
@@ -328,7 +319,8 @@ def _caption(results: StudyResults, plans: Sequence[Plan]) -> str:
         f"two-sided at {alpha}: alpha over the number of losses less one, as for comparisons with the best. "
         f"Bold: the margin ({margins}), the smallest difference that matters. Star: this study; where losses "
         "have unequal numbers of seeds, that with the fewest. "
-        f"{design_words(results, [plan.compared for plan in plans])} {_needs(plans)}" + left_out(results)
+        f"{design_sentence(results, [plan.compared.cell for plan in plans])} {_needs(plans)}"
+        + left_out(results)
     )
 
 

@@ -9,18 +9,12 @@ import pandas as pd
 from harness.statistics.block import Block
 from harness.statistics.pareto import quadrants
 from harness.statistics.wording import title_of
-from reports.figures.compared_datasets import (
-    TALLEST,
-    Compared,
-    design_words,
-    head_panel,
-    left_out,
-    page_name,
-    pages,
-)
+from reports.figures.answered import Compared, design_sentence, left_out
 from reports.figures.journals import page_width
+from reports.figures.paging import pages, rows_on_page
 from reports.figures.registry import Drawing
-from reports.figures.style import INK, drawing_style, grid_of_axes, new_figure, short
+from reports.figures.row_panels import panel_title
+from reports.figures.style import INK, drawing_style, grid_of_axes, new_figure, row_name, short
 from reports.results import StudyResults
 
 if TYPE_CHECKING:
@@ -52,15 +46,13 @@ def draw_quadrants(results: StudyResults, shown: Sequence[Shown]) -> list[Drawin
     rows = [label for label in results.labels if label in {*data["loss"], *data["reference"]}]
     height = 0.62 + _ROW * len(rows)
     columns = max(1, min(len(shown), int((page_width() - 1.0) / _COLUMN)))
-    bounds = list(pages(len(shown), columns, int((TALLEST - 0.45) / height)))
     drawings = []
-    for number, (start, stop) in enumerate(bounds, 1):
-        here = shown[start:stop]
+    for page in pages(shown, columns * rows_on_page(height, 0.45)):
+        here = page.panels
         own = data[data["dataset"].isin([each.dataset for each, _ in here])].reset_index(drop=True)
         with drawing_style():
             figure = _draw(here, own, rows, columns)
-        name = page_name("pareto_front_quadrants", number, len(bounds))
-        title = "Patients that win and lose"
+        name, title = page.name("pareto_front_quadrants"), page.title("Patients that win and lose")
         drawings.append(Drawing(name, title, _caption(results, here, own), _alt(here, own), figure, data=own))
     return drawings
 
@@ -113,7 +105,7 @@ def _draw_dataset(axis: "Axes", each: Compared, data: pd.DataFrame, rows: Sequen
         reference = not data.empty and rows[at] == data["reference"].iloc[0]
         words = f"the others against {short(rows[at], 14)}" if reference else "not compared"
         axis.text(2, at, words, va="center", fontsize=small, color="#666666", style="italic")
-    head_panel(axis, each.dataset, each.design)
+    panel_title(axis, row_name(each.dataset), each.design)
     axis.set_xlim(0, 100)
     axis.set_ylim(len(rows) - 0.4, -0.6)
     axis.set_yticks(range(len(rows)), [short(label, 24) for label in rows])
@@ -171,7 +163,7 @@ def _caption(results: StudyResults, shown: Sequence[Shown], data: pd.DataFrame) 
         f"Share of the patients on whom a loss is better or worse than {' or '.join(references)}{chosen} on "
         f"{a} and {b}, each patient's value being the mean over seeds. Any difference counts, however small; "
         "shares of patients describe these trained networks and prove nothing about the losses. "
-        f"{design_words(results, [each for each, _ in shown])}" + left_out(results)
+        f"{design_sentence(results, [each.cell for each, _ in shown])}" + left_out(results)
     )
 
 

@@ -6,20 +6,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from reports.figures.answered import design_sentence, left_out
 from reports.figures.comparison_panels import (
     ComparisonPanel,
     comparison_panels,
-    left_out,
     metric_title,
     percent,
-    samples,
     shown_losses,
     together_sentence,
 )
 from reports.figures.journals import page_width
+from reports.figures.paging import pages, rows_on_page
 from reports.figures.registry import Drawing, register_figure
 from reports.figures.row_panels import (
-    TALLEST,
     LegendEntry,
     Words,
     add_legend,
@@ -63,11 +62,12 @@ def rank_sets(results: StudyResults) -> list[Drawing]:
     data, caption, alt = _data(labels, panels), _caption(results, panels), _alt(labels, panels)
     drawings = []
     with drawing_style():
-        pages = _pages(panels, labels)
-        for number, page in enumerate(pages, start=1):
-            name = "rank_sets" if number == 1 else f"rank_sets_page{number}"
-            title = "Ranks" + (f", {number} of {len(pages)}" if len(pages) > 1 else "")
-            drawings.append(Drawing(name, title, caption, alt, _draw(results, page, labels), data=data))
+        rows = rows_on_page(_panel_height(labels), legend_height(_legend(results)))
+        for page in pages(panels, _columns(labels) * rows):
+            figure = _draw(results, page.panels, labels)
+            drawings.append(
+                Drawing(page.name("rank_sets"), page.title("Ranks"), caption, alt, figure, data=data)
+            )
     return drawings
 
 
@@ -78,12 +78,6 @@ def _columns(labels: Sequence[str]) -> int:
 
 def _panel_height(labels: Sequence[str]) -> float:
     return 0.72 + row_pitch() * max(len(labels), 3)
-
-
-def _pages(panels: Sequence[ComparisonPanel], labels: Sequence[str]) -> list[list[ComparisonPanel]]:
-    per_page = _columns(labels) * max(1, int((TALLEST - 0.6) / _panel_height(labels)))
-    size = -(-len(panels) // -(-len(panels) // per_page))
-    return [list(panels[start : start + size]) for start in range(0, len(panels), size)]
 
 
 def _draw(results: StudyResults, panels: Sequence[ComparisonPanel], labels: Sequence[str]) -> "Figure":
@@ -187,14 +181,14 @@ def _caption(results: StudyResults, panels: Sequence[ComparisonPanel]) -> str:
     level = percent(1 - max(panel.best.alpha for panel in panels))
     draws = panels[0].stability.draws
     return (
-        f"Ranks by {metric_title(results)}, on {samples(results)}. Areas of blobs: share of {draws:,} joint "
-        "draws of patients and seeds in which a loss takes a rank, equal losses sharing the smaller one; "
-        f"shares below {percent(_SMALLEST)} are not drawn; stroke: the median. They describe how stable the "
-        "ranking is, and are no confidence. Bars and numbers at the right: ranks that a loss may have, from "
-        "one more than the losses proven better to all but those proven worse, with the crossed variance of "
-        "patients and seeds and Holm's correction over the comparisons of that loss; the set of a single "
-        f"loss has a level of {level}.{together_sentence(panels)} Losses are in the order of expected regret."
-        + left_out(results)
+        f"Ranks by {metric_title(results)}. {design_sentence(results)} Areas of blobs: share of {draws:,} "
+        "joint draws of patients and seeds in which a loss takes a rank, equal losses sharing the smaller "
+        f"one; shares below {percent(_SMALLEST)} are not drawn; stroke: the median. They describe how stable "
+        "the ranking is, and are no confidence. Bars and numbers at the right: ranks that a loss may have, "
+        "from one more than the losses proven better to all but those proven worse, with the crossed "
+        "variance of patients and seeds and Holm's correction over the comparisons of that loss; the set of "
+        f"a single loss has a level of {level}.{together_sentence(panels)} Losses are in the order of "
+        "expected regret." + left_out(results)
     )
 
 

@@ -13,12 +13,12 @@ from harness.statistics.dataset_answer import DatasetAnswer
 from harness.statistics.ranking import leaders_of, ranks_of, tau_matrix
 from harness.statistics.robustness import Ranking
 from harness.statistics.wording import names, title_of
-from reports.figures.answered import TALLEST, answer_of, counts, in_order
+from reports.figures.answered import answer_of, counts, in_order
 from reports.figures.journals import page_width
+from reports.figures.paging import PAGE_HEIGHT, dataset_name
 from reports.figures.registry import Drawing, NothingToDraw, register_figure
 from reports.figures.style import INK, drawing_style, new_figure, short, styles
 from reports.results import ListedLoss, StudyResults
-from reports.tables.scores import file_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -79,7 +79,7 @@ def draw(results: StudyResults) -> list[Drawing]:
     drawings = []
     for shown in found:
         dataset = shown.each.dataset
-        name = _NAME if len(answer.datasets) == 1 else f"{_NAME}_{file_name(dataset)}"
+        name = dataset_name(_NAME, dataset, len(answer.datasets))
         with drawing_style():
             figure = _figure(results, shown)
         title = f"Robustness of the ranking, {dataset}"
@@ -149,7 +149,7 @@ def _figure(results: StudyResults, shown: _Shown) -> "Figure":
     column = min(_COLUMN, (width - _LABELS) / count)
     row = max(0.11, min(0.14, column))
     lines = max(1.0, 0.128 * len(shown.losses))
-    height = min(TALLEST, 0.3 + lines + row * count + 1.15)
+    height = min(PAGE_HEIGHT, 0.3 + lines + row * count + 1.15)
     figure = new_figure(_LABELS + column * count, height, h_pad=0.03, w_pad=0.02, hspace=0.02)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=[lines, row * count])
     _draw_lines(above, results, shown)

@@ -7,21 +7,17 @@ import numpy as np
 import pandas as pd
 
 from harness.statistics.crossed import Difference, of_these_networks
-from harness.statistics.dataset_answer import DatasetAnswer
 from harness.statistics.versus import Against
 from harness.statistics.wording import margin_words, names
-from reports.figures.comparison_panels import (
+from reports.figures.answered import (
+    Compared,
     answer_of,
-    axis_label,
-    compared,
-    comparison_of,
+    compared_datasets,
+    design_sentence,
+    lacks_reference,
     left_out,
-    metric_title,
-    percent,
-    sample_words,
-    samples,
-    scale_sentence,
 )
+from reports.figures.comparison_panels import axis_label, metric_title, percent, scale_sentence
 from reports.figures.forest_drawing import (
     Fill,
     ForestKey,
@@ -33,6 +29,7 @@ from reports.figures.forest_drawing import (
     marker_entry,
     thin_entry,
 )
+from reports.figures.paging import page_name
 from reports.figures.registry import Drawing, NothingToDraw, register_figure
 from reports.figures.row_panels import LegendEntry, family_entries
 from reports.figures.style import LossStyle, drawing_style, row_name, short, styles
@@ -55,12 +52,12 @@ class _Site:
     """A dataset on which the reference is compared.
 
     Attributes:
-        answer: Of the dataset.
+        compared: The dataset.
         rows: Of the losses against the reference.
         networks: The same differences over patients alone.
     """
 
-    answer: DatasetAnswer
+    compared: Compared
     rows: Mapping[str, Against]
     networks: Mapping[str, Difference]
 
@@ -68,37 +65,37 @@ class _Site:
 @register_figure("F3", "reference_forest")
 def reference_forest(results: StudyResults) -> list[Drawing]:
     """Draw the differences from each reference, a panel for each dataset."""
-    answer = answer_of(results, "differences from a reference")
-    drawings: list[Drawing] = []
-    number = 0
-    for reference in answer.results.plan.references:
-        sites = [_site(each, reference) for each in compared(answer)]
-        known = [each for each in sites if each is not None]
-        if known:
-            number += 1
-            name = "reference_forest" if number == 1 else f"reference_forest_{number}"
-            drawings += _draw(results, reference, known, name)
-    if not drawings:
-        references = names(answer.results.plan.references)
-        raise NothingToDraw(f"No differences from a reference: none is compared here ({references}).")
+    compared = compared_datasets(results, "differences from a reference")
+    references = answer_of(results).results.plan.references
+    found = {
+        reference: [site for each in compared if (site := _site(each, reference)) is not None]
+        for reference in references
+    }
+    known = {reference: sites for reference, sites in found.items() if sites}
+    if not known:
+        raise NothingToDraw(f"No differences from a reference: none is compared here ({names(references)}).")
+    drawings = []
+    for number, (reference, sites) in enumerate(known.items(), 1):
+        name = page_name("reference_forest", number, len(known))
+        drawings += _draw(results, reference, sites, name)
     return drawings
 
 
-def _site(answer: DatasetAnswer, reference: str) -> _Site | None:
-    found = [each for each in comparison_of(answer.primary).versus if each.reference == reference]
+def _site(compared: Compared, reference: str) -> _Site | None:
+    found = [each for each in compared.comparison.versus if each.reference == reference]
     if not found or not found[0].rows:
         return None
-    block = answer.primary.block
+    block = compared.cell.block
     scores = dict(zip(block.losses, block.scores, strict=True))
     return _Site(
-        answer,
+        compared,
         {row.loss: row for row in found[0].rows},
         {row.loss: of_these_networks(scores[row.loss], scores[reference]) for row in found[0].rows},
     )
 
 
 def _draw(results: StudyResults, reference: str, sites: Sequence[_Site], name: str) -> list[Drawing]:
-    known = {row.loss for site in sites for row in site.answer.primary.rows if row.standing != "no run"}
+    known = {row.loss for site in sites for row in site.compared.cell.rows if row.standing != "no run"}
     labels = tuple(label for label in results.labels if label in known)
     data, caption = _data(labels, reference, sites), _caption(results, reference, sites)
     drawings = []
@@ -106,16 +103,14 @@ def _draw(results: StudyResults, reference: str, sites: Sequence[_Site], name: s
         look = styles(results.losses)
         panels = [_panel(results, each, reference, labels, look) for each in sites]
         key = ForestKey(labels, ("difference is",), tuple(_legend(results, sites)))
-        pages = forest_pages(panels, len(labels))
-        for number, page in enumerate(pages, start=1):
-            part = f", {number} of {len(pages)}" if len(pages) > 1 else ""
+        for page in forest_pages(panels, key):
             drawings.append(
                 Drawing(
-                    name if number == 1 else f"{name}_page{number}",
-                    f"Differences from {short(reference)}{part}",
+                    page.name(name),
+                    page.title(f"Differences from {short(reference)}"),
                     caption,
                     _alt(labels, reference, sites),
-                    draw_forest(page, key),
+                    draw_forest(page.panels, key),
                     data=data,
                 )
             )
@@ -125,7 +120,7 @@ def _draw(results: StudyResults, reference: str, sites: Sequence[_Site], name: s
 def _panel(
     results: StudyResults, site: _Site, reference: str, labels: Sequence[str], look: Mapping[str, LossStyle]
 ) -> ForestPanel:
-    cell = site.answer.primary
+    cell = site.compared.cell
     standings = {row.loss: row.standing for row in cell.rows}
     rows = []
     for label in labels:
@@ -146,13 +141,13 @@ def _panel(
             )
         )
     axis = axis_label(cell.block.scale, metric_title(results), short(reference, 14))
-    title, subtitle = row_name(site.answer.dataset), sample_words(cell, results.part)
+    title, subtitle = row_name(site.compared.dataset), site.compared.design
     return ForestPanel(title, subtitle, tuple(rows), cell.asked.margin, axis, cell.block.scale.log)
 
 
 def _legend(results: StudyResults, sites: Sequence[_Site]) -> list[LegendEntry]:
     margins = {
-        margin_words(site.answer.primary.block.scale, site.answer.primary.asked.margin) for site in sites
+        margin_words(site.compared.cell.block.scale, site.compared.cell.asked.margin) for site in sites
     }
     band = f"margin ({next(iter(margins))})" if len(margins) == 1 else "margin"
     shown = {_WORDS[row.words].rstrip("†") for site in sites for row in site.rows.values()}
@@ -167,7 +162,7 @@ def _legend(results: StudyResults, sites: Sequence[_Site]) -> list[LegendEntry]:
 
 
 def _caption(results: StudyResults, reference: str, sites: Sequence[_Site]) -> str:
-    cells = [site.answer.primary for site in sites]
+    cells = [site.compared.cell for site in sites]
     alpha = max(cell.asked.alpha for cell in cells)
     margins = {cell.block.dataset: margin_words(cell.block.scale, cell.asked.margin) for cell in cells}
     stated = (
@@ -176,9 +171,9 @@ def _caption(results: StudyResults, reference: str, sites: Sequence[_Site]) -> s
         else ", ".join(f"{text} on {dataset}" for dataset, text in margins.items())
     )
     possibly = any(_WORDS[row.words].endswith("†") for site in sites for row in site.rows.values())
-    absent = [each.dataset for each in compared(answer_of(results)) if each.dataset not in margins]
     return (
-        f"Mean difference of every loss from {reference} in {metric_title(results)}, on {samples(results)}. "
+        f"Mean difference of every loss from {reference} in {metric_title(results)}. "
+        f"{design_sentence(results, cells)} "
         "Point and coloured line: the difference with its 95 % interval over patients and seeds together "
         "(crossed variance), not adjusted for the number of losses. Grey line: the 95 % interval over "
         "patients alone, which takes the trained networks as given and says nothing about another training. "
@@ -186,7 +181,7 @@ def _caption(results: StudyResults, reference: str, sites: Sequence[_Site]) -> s
         f"a level of {percent(alpha)}, adjusted by Holm over the comparisons with {reference}; equivalent if "
         "two one-sided tests place the difference within the margin, not adjusted."
         + (" † Possibly by a negligible amount: the interval reaches into the band." if possibly else "")
-        + (f" {reference} is not compared on {names(absent)}." if absent else "")
+        + lacks_reference(results, reference, margins)
         + scale_sentence(results)
         + " Losses are in the order of expected regret; each panel has a scale of its own."
         + left_out(results)
@@ -201,7 +196,7 @@ def _alt(labels: Sequence[str], reference: str, sites: Sequence[_Site]) -> str:
             if label in site.rows:
                 groups.setdefault(site.rows[label].words, []).append(label)
         told = "; ".join(f"{words}: {names(losses)}" for words, losses in groups.items())
-        parts.append(f"{site.answer.dataset}: {told}")
+        parts.append(f"{site.compared.dataset}: {told}")
     return f"Forest plot of the differences from {reference}. {'. '.join(parts)}."
 
 
@@ -214,7 +209,7 @@ def _data(labels: Sequence[str], reference: str, sites: Sequence[_Site]) -> pd.D
             row, alone = site.rows[label], site.networks[label]
             rows.append(
                 {
-                    "dataset": site.answer.dataset,
+                    "dataset": site.compared.dataset,
                     "reference": reference,
                     "loss": label,
                     "difference": row.difference.difference,
@@ -224,7 +219,7 @@ def _data(labels: Sequence[str], reference: str, sites: Sequence[_Site]) -> pd.D
                     "patients_alone_high": alone.high,
                     "holm_p": row.p,
                     "equivalence_p": row.equivalent_p,
-                    "margin": site.answer.primary.asked.margin,
+                    "margin": site.compared.cell.asked.margin,
                     "words": row.words,
                 }
             )

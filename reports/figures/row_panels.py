@@ -14,9 +14,6 @@ if TYPE_CHECKING:
 
 GREY_TEXT = "#555555"
 
-TALLEST = 9.3
-"""Inches: height of a page."""
-
 
 @dataclass(frozen=True)
 class LegendEntry:
@@ -138,7 +135,7 @@ def label_rows(axis: "Axes", labels: Sequence[str], named: bool) -> None:
 
 
 def panel_title(axis: "Axes", title: str, subtitle: str) -> None:
-    """Write a heading, and lighter words below it."""
+    """Write the heading of a panel, and lighter words below it."""
     import matplotlib as mpl
 
     size = float(mpl.rcParams["xtick.labelsize"])

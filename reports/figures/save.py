@@ -63,7 +63,9 @@ def save_figures(
         except NothingToDraw as reason:
             skipped.append(str(reason))
             continue
-        saved += [save(drawing, folder, entry.code) for drawing in drawings]
+        for drawing in drawings:
+            saved.append(save(drawing, folder, entry.code))
+            drawing.figure.clear()  # dozens of figures are a gigabyte
     return saved, skipped
 
 

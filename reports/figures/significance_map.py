@@ -11,23 +11,22 @@ from numpy.typing import NDArray
 
 from harness.statistics.crossed import LEVEL
 from harness.statistics.versus import Words, words_of_pairs
+from reports.figures.answered import design_sentence, left_out
 from reports.figures.canvas import Page
 from reports.figures.comparison_panels import (
     ComparisonPanel,
     comparison_panels,
     difference_text,
-    left_out,
     margin_sentence,
     metric_title,
     percent,
-    samples,
     scale_sentence,
     together_sentence,
 )
 from reports.figures.journals import page_width
+from reports.figures.paging import pages, rows_on_page
 from reports.figures.registry import Drawing, register_figure
 from reports.figures.row_panels import (
-    TALLEST,
     LegendEntry,
     add_legend,
     label_width,
@@ -135,13 +134,10 @@ def significance_map(results: StudyResults) -> list[Drawing]:
     drawings = []
     with drawing_style():
         layout = _lay_out(labels, panels)
-        per_page = layout.columns * layout.rows
-        size = -(-len(panels) // -(-len(panels) // per_page))
-        pages = [panels[start : start + size] for start in range(0, len(panels), size)]
-        for number, page in enumerate(pages, start=1):
-            name = "significance_map" if number == 1 else f"significance_map_page{number}"
-            title = "Significance map" + (f", {number} of {len(pages)}" if len(pages) > 1 else "")
-            drawings.append(Drawing(name, title, caption, alt, _draw(page, labels, layout), data=data))
+        for page in pages(panels, layout.columns * layout.rows):
+            name, title = page.name("significance_map"), page.title("Significance map")
+            figure = _draw(page.panels, labels, layout)
+            drawings.append(Drawing(name, title, caption, alt, figure, data=data))
     return drawings
 
 
@@ -154,7 +150,7 @@ def _lay_out(labels: Sequence[str], panels: Sequence[ComparisonPanel]) -> _Layou
     headings = [1.15 * text_width(text) / 72 for each in panels for text in (each.title, each.subtitle)]
     slot = max(cell * count, *headings) + _GAP
     columns = max(1, min(len(panels), int((room + _GAP) / slot)))
-    rows = max(1, int((TALLEST - 0.6 - below) / (cell * count + _TITLE)))
+    rows = rows_on_page(cell * count + _TITLE, below + legend_height(_legend(panels)))
     return _Layout(columns, rows, cell, cell * count, slot, left, below)
 
 
@@ -286,7 +282,7 @@ def _caption(results: StudyResults, panels: Sequence[ComparisonPanel], losses: i
     numbers = f" Numbers: {what}." if losses <= _FEW else ""
     absent = any(len(panel.losses) < losses for panel in panels)
     return (
-        f"All pairs of losses in {metric_title(results)}, on {samples(results)}. The loss of the row is "
+        f"All pairs of losses in {metric_title(results)}. {design_sentence(results)} The loss of the row is "
         f"better or worse than that of the column at a level of {level} over patients and seeds together "
         "(crossed variance), adjusted by Holm over all pairs of the panel; perhaps negligibly where the "
         f"pair's {percent(LEVEL)} interval, not adjusted, reaches into the margin; equivalent where two "

@@ -9,19 +9,12 @@ import pandas as pd
 from harness.statistics.discriminability import variance_shares
 from harness.statistics.variance_components import components_of
 from harness.statistics.wording import title_of
-from reports.figures.compared_datasets import (
-    TALLEST,
-    Compared,
-    compared_datasets,
-    design_words,
-    head_panel,
-    left_out,
-    page_name,
-    pages,
-)
+from reports.figures.answered import Compared, compared_datasets, design_sentence, left_out
 from reports.figures.journals import page_width
+from reports.figures.paging import pages, rows_on_page
 from reports.figures.registry import Drawing, register_figure
-from reports.figures.style import drawing_style, grid_of_axes, new_figure, short
+from reports.figures.row_panels import GREY_TEXT, panel_title
+from reports.figures.style import drawing_style, grid_of_axes, new_figure, row_name, short
 from reports.results import StudyResults
 
 if TYPE_CHECKING:
@@ -48,17 +41,14 @@ def variance_sources(results: StudyResults) -> list[Drawing]:
     rows = [label for label in results.labels if any(label == loss.label for x in shown for loss in x.losses)]
     height = 0.62 + _ROW * len(rows)
     columns = max(1, min(len(shown), int((page_width() - 1.0) / _COLUMN)))
-    bounds = list(pages(len(shown), columns, int((TALLEST - 0.45) / height)))
     drawings = []
-    for number, (start, stop) in enumerate(bounds, 1):
-        here = shown[start:stop]
+    for page in pages(shown, columns * rows_on_page(height, 0.45)):
+        here = page.panels
         own = data[data["dataset"].isin([each.dataset for each in here])].reset_index(drop=True)
         with drawing_style():
             figure = _draw(here, own, rows, columns)
-        name = page_name("variance_sources", number, len(bounds))
-        drawings.append(
-            Drawing(name, "Where the noise comes from", _caption(results, here), _alt(own), figure, data=own)
-        )
+        name, title = page.name("variance_sources"), page.title("Where the noise comes from")
+        drawings.append(Drawing(name, title, _caption(results, here), _alt(own), figure, data=own))
     return drawings
 
 
@@ -113,15 +103,15 @@ def _draw_dataset(axis: "Axes", each: Compared, data: pd.DataFrame, rows: Sequen
             words = f"{errors[label]:.{decimals}f}"
             axis.annotate(words, (100, at), (3, 0), textcoords="offset points", **look)
     value = each.comparison.discriminability.value
-    head_panel(axis, each.dataset, f"{each.design}, G = {value:.2f}")
+    panel_title(axis, row_name(each.dataset), f"{each.design}, G = {value:.2f}")
     axis.annotate(
         "SE",
         (1, 1),
-        (3, 4),
+        (3, 3.5),
         xycoords="axes fraction",
         textcoords="offset points",
         fontsize=small,
-        va="bottom",
+        color=GREY_TEXT,
     )
     axis.set_xlim(0, 100)
     axis.set_ylim(len(rows) - 0.4, -0.6)
@@ -174,9 +164,9 @@ def _caption(results: StudyResults, shown: Sequence[Compared]) -> str:
         f"{against}{chosen}: patients that suit one of the two losses better, seeds, and the residual that "
         "neither explains. More patients shrink the first and the last, more seeds the last two. "
         "Crossed-variance components at the numbers of patients and seeds that were used, seed variances "
-        f"moderated over the losses. {design_words(results, shown)} SE: standard error of the difference. G: "
-        "share of true differences in the spread of the losses' means; below 0.5 a dataset cannot rank these "
-        "losses." + left_out(results)
+        f"moderated over the losses. {design_sentence(results, [each.cell for each in shown])} SE: standard "
+        "error of the difference. G: share of true differences in the spread of the losses' means; below 0.5 "
+        "a dataset cannot rank these losses." + left_out(results)
     )
 
 

@@ -45,7 +45,7 @@ def check(study: TunedStudy, folder: Path, *, one_worker: bool) -> None:
 
 
 CASES = [
-    pytest.param(LOCAL, PRUNED, id="local pruned"),
+    pytest.param(LOCAL, PRUNED, id="local pruned", marks=pytest.mark.full),
     pytest.param(LOCAL, RANDOM, id="local random", marks=pytest.mark.full),
     pytest.param(RAY, PRUNED, id="ray pruned", marks=pytest.mark.full),
     pytest.param(RAY, RANDOM, id="ray random", marks=pytest.mark.full),

@@ -50,6 +50,7 @@ def answer_from_database(
     if evidence.part == "test" and len(evidence.scores):
         record_look(database, study, evidence.digest, evidence.complete)
     try:
+        check_patients(evidence)
         return answer_study(results, metric=metric, datasets=datasets or _in_order(evidence, results))
     except Unanswerable as error:
         raise InputError(f"study {study!r} cannot be answered: {error}") from error
@@ -71,9 +72,28 @@ def answer_from_scores(
         Unanswerable: if the scores allow no answer.
     """
     evidence = load_evidence(database, study, peek=peek, scores=scores)
+    check_patients(evidence)
     other = load_evidence(database, study, peek=peek, checkpoint=_OTHER[evidence.checkpoint])
     results = results_of(evidence, {other.checkpoint: other.scores})
     return answer_study(results, datasets=_in_order(evidence, results))
+
+
+def check_patients(evidence: Evidence) -> None:
+    """Refuse validation scores of seeds that have validation patients of their own.
+
+    Raises:
+        Unanswerable: if there are any; losses are compared on the same patients in every run.
+    """
+    if evidence.part != "validation" or evidence.scores.empty:
+        return
+    of_runs = evidence.scores.groupby(["dataset", "seed"], observed=True)["patient"].agg(frozenset)
+    for dataset, sets in of_runs.groupby(level="dataset", observed=True):
+        if sets.nunique() > 1:
+            remedy = "evaluate on test patients" if evidence.complete else "finish the study first"
+            raise Unanswerable(
+                f"on {dataset} every seed has validation patients of its own, and losses are compared on the "
+                f"same patients only; {remedy}"
+            )
 
 
 def _in_order(evidence: Evidence, results: Results) -> list[str]:

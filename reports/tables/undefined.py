@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
+from harness.statistics.block import Unanswerable
 from harness.statistics.collapse_rate import collapse_rate
 from harness.statistics.undefined import two_part_table, undefined_counts, undefined_reasons
 from reports.results import StudyResults
@@ -184,7 +185,10 @@ def _two_part_frame(results: StudyResults) -> pd.DataFrame | None:
     scores = scores[scores["metric"].isin(results.main_metrics())]
     if scores.empty or np.isfinite(scores["value"].to_numpy(float)).all():
         return None
-    table = two_part_table(scores, _states(results))
+    try:
+        table = two_part_table(scores, _states(results))
+    except Unanswerable:  # runs differ in patients, as on validation: there is no set that all were tested on
+        return None
     concerned = table[table["rate"] > 0][["dataset", "metric"]].drop_duplicates()
     table = table.merge(concerned, on=["dataset", "metric"]).reset_index(drop=True)
     order = {label: place for place, label in enumerate(results.labels)}

@@ -7,12 +7,12 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import delete, func, select, update
 
 from harness.errors import InputError
 from harness.store.database import Database, open_database
 from harness.store.frames import looks
-from harness.store.schema import TrialRow
+from harness.store.schema import ScoreRow, TrialRow
 from reports import build
 from reports.build import ReportOptions, WrittenReport, build_report
 from reports.results import load_results
@@ -128,6 +128,24 @@ class TestLooks:
         assert "Validation results are shown" in page
         assert "VALIDATION" in (tmp_path / "tables" / "t1.tex").read_text()
         assert len(looks(database, "made-up")) == 0
+
+    def test_seeds_with_validation_patients_of_their_own_are_reported_without_a_verdict(
+        self, synthetic: ModuleType, tmp_path: Path
+    ) -> None:
+        study = synthetic.make_study(tmp_path, seeds=2, finish=0.8)
+        with study.database.write() as connection:
+            trials = select(TrialRow.id).where(TrialRow.seed == 1)
+            first = select(func.min(ScoreRow.case_id)).where(ScoreRow.part == "validation")
+            connection.execute(
+                delete(ScoreRow).where(
+                    ScoreRow.trial_id.in_(trials), ScoreRow.case_id == first.scalar_subquery()
+                )
+            )
+        page = self.build(study.database, tmp_path, tmp_path / "out")
+        assert "every seed has validation patients of its own" in page
+        assert "finish the study first" in page
+        assert not (tmp_path / "out" / "decision.json").exists()
+        study.database.close()
 
     def test_peeking_shows_test_results_and_counts_once(
         self, partial: Path, copy_of: Copy, tmp_path: Path

@@ -149,6 +149,8 @@ def _sentence(board: Board) -> str:
 def _failure(row: dict[str, Any]) -> dict[str, Any]:
     kept = ("dataset", "loss", "seed", "fold", "state", "reason")
     found = {name: row.get(name) for name in kept}
+    if found["state"] == "done":  # only those with a reason are listed
+        found["state"] = "collapsed"
     return {**found, "reason": without_paths(str(row.get("reason") or ""))}
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 from harness.published import PublishedNumber, Source, published_for
 from reports.results import StudyResults
 from reports.tables.model import Cell, Column, Row, Table
+from reports.tables.notes import listing
 from reports.tables.score_table import NOTHING, column_title
 
 _WHOLE = ("", "average")
@@ -126,16 +127,22 @@ def _notes(printed: Sequence[_Printed]) -> list[str]:
         ]
         other = dict.fromkeys(number.metric.upper() for number in numbers if not number.comparable)
         quantity = f" Not the same quantity as ours: {', '.join(other)}." if other else ""
+        made_up = sorted({each.dataset for each in printed if each.source == source and _simulated(each)})
+        theirs = f" They are of real patients, ours on {listing(made_up)} are simulated." if made_up else ""
         rows = dict.fromkeys(
             number.loss + (f" ({number.setting})" if number.setting else "") for number in numbers
         )
         notes.append(
             f"Printed (heads in italics): copied from {source.citation}, {source.table} ({source.url}); not "
-            f"measured here, and compared with ours by no test. Evaluated on {source.evaluation}. In "
+            f"measured here, and compared with ours by no test.{theirs} Evaluated on {source.evaluation}. In "
             f"brackets: {source.spread}. Metrics: {source.metric_note}.{quantity} {source.caveat} Rows as "
             f"printed: {'; '.join(rows)}."
         )
     return notes
+
+
+def _simulated(printed: _Printed) -> bool:
+    return printed.dataset.endswith("-sim")
 
 
 def _frame(results: StudyResults, printed: Sequence[_Printed]) -> pd.DataFrame:

@@ -138,6 +138,29 @@ class TestPublished:
         for needed in ("not measured here", "Not the same quantity as ours: DSC", "SD over 2 runs", "L_GD"):
             assert needed in note
 
+    def test_beside_simulated_data_they_are_said_to_be_of_real_patients(
+        self, wide: StudyResults, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        found = printed.published_for
+        monkeypatch.setattr(
+            printed, "published_for", lambda dataset, expression: found("wmh2017", expression)
+        )
+        scores = wide.scores.assign(dataset=wide.scores["dataset"].astype(str) + "-sim")
+        names = tuple(f"{name}-sim" for name in wide.datasets)
+        changed = replace(
+            wide,
+            scores=scores,
+            datasets=names,
+            splits={f"{name}-sim": split for name, split in wide.splits.items()},
+            titles={f"{name}-sim": title for name, title in wide.titles.items()},
+            trials=wide.trials.assign(dataset=wide.trials["dataset"] + "-sim"),
+            cases=wide.cases.assign(dataset=wide.cases["dataset"] + "-sim"),
+            answer=None,
+        )
+        notes = [note for note in main_table(changed).notes if note.startswith("Printed")]
+        assert notes
+        assert all("They are of real patients, ours on set0-sim" in note for note in notes)
+
     def test_they_are_apart_in_the_csv_file_and_in_the_terminal(self, table: Table) -> None:
         from reports.tables import as_csv, as_plain_text
 

@@ -235,7 +235,7 @@ def _answer(
 ) -> tuple[StudyAnswer | None, str]:
     """Return what the statistics say, or why they say nothing."""
     if scores.empty:
-        return None, "no run is complete yet"
+        return None, "no complete run has scores of these patients yet"
     try:
         return answer_from_scores(database, study, scores, peek=peek), ""
     except Unanswerable as error:

@@ -54,7 +54,8 @@ class SideBySide:
         studies: Their results, in the order given.
         metric: That all of them have scores of: the primary one of the first study if possible.
         losses: With one label in all studies, in the order of the first.
-        reference: The loss that others are compared with: the first that all studies declare as one.
+        reference: The loss that others are compared with: of those that all studies declare as one, the
+            first that is compared in every place, else the first.
         declared: Whether all studies declare it; else it is the first of ``losses``.
         places: By dataset in the order of first appearance, then in the order of the studies.
     """
@@ -166,7 +167,6 @@ def put_side_by_side(studies: Sequence[StudyResults]) -> SideBySide:
     if not losses:
         raise InputError(f"studies {_listed(names)} have no loss of the same label, so nothing to compare")
     labels = [loss.label for loss in losses]
-    reference = _shared_reference(answers, labels)
     found = [
         Place(name, each.dataset, cell)
         for name, answer in zip(names, answers, strict=True)
@@ -176,6 +176,7 @@ def put_side_by_side(studies: Sequence[StudyResults]) -> SideBySide:
     ]
     order = list(dict.fromkeys(place.dataset for place in found))
     found.sort(key=lambda place: order.index(place.dataset))  # stable: studies keep their order
+    reference = _shared_reference(answers, labels, found)
     return SideBySide(
         tuple(studies), metric, tuple(losses), reference or labels[0], reference is not None, tuple(found)
     )
@@ -190,12 +191,15 @@ def _check_parts(studies: Sequence[StudyResults]) -> None:
         )
 
 
-def _shared_reference(answers: Sequence[StudyAnswer], labels: Sequence[str]) -> str | None:
-    """Return the first reference of the first study that all declare and have."""
+def _shared_reference(
+    answers: Sequence[StudyAnswer], labels: Sequence[str], places: Sequence[Place]
+) -> str | None:
+    """Return the reference that all studies declare and have; of several one that is compared everywhere."""
     declared = [answer.results.plan.references for answer in answers]
-    return next(
-        (each for each in declared[0] if each in labels and all(each in others for others in declared)), None
-    )
+    shared = [each for each in declared[0] if each in labels and all(each in others for others in declared)]
+    compared = [place.cell.comparison.pairs.losses for place in places if place.cell.comparison is not None]
+    everywhere = [each for each in shared if all(each in losses for losses in compared)]
+    return next(iter([*everywhere, *shared]), None)
 
 
 def _shared_metric(answers: Sequence[StudyAnswer], names: Sequence[str]) -> str:

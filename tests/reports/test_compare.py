@@ -246,3 +246,17 @@ def vars_of(found: object) -> dict[str, object]:
 def test_long_names_keep_both_ends() -> None:
     assert brief("hippocampus_long", 30) == "hippocampus_long"
     assert {brief(f"hippocampus_training_{end}", 14)[-4:] for end in ("long", "tiny")} == {"long", "tiny"}
+
+
+def test_the_common_reference_is_one_that_every_study_compares(tmp_path: Path) -> None:
+    asked = {"analysis": {"references": ["CE", "Focal"]}}
+    database = make_studies(
+        tmp_path,
+        OneOf("whole", document=asked),
+        OneOf("broken", datasets=("set1",), collapsed=("CE",), document=asked),
+    )
+    nowhere = Path("/nowhere")
+    found = [load_results(database, name, nowhere, nowhere, peek=False) for name in ("whole", "broken")]
+    assert put_side_by_side(found[:1] * 2).reference == "CE"
+    assert put_side_by_side(found).reference == "Focal"
+    database.close()

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _MOST_BESIDE = 5
 """Studies and datasets up to which ranks and matrix stand beside each other."""
 
+_LETTERS_BELOW = 40
+"""Of all names together: more do not fit side by side."""
 _MOST_NUMBERS = 24
 """From more on, cells of the matrix have no number."""
 
@@ -73,7 +75,7 @@ def _draw_ranks(axis: "Axes", shown: Shown) -> None:
         if known[-1] == last:
             axis.text(last + 0.1, own[last], short(loss.label, 22), ha="left", **ends)
     names = [brief_place(shown.beside, place, 20) for place in shown.agreement.places]
-    crowded = last + 1 > 3
+    crowded = last + 1 > 3 or sum(map(len, names)) > _LETTERS_BELOW
     axis.set_xticks(
         range(last + 1), names, rotation=35 if crowded else 0, ha="right" if crowded else "center"
     )

@@ -105,7 +105,19 @@ def _caption(beside: SideBySide) -> str:
         "is the region of negligible differences. A filled marker is a difference that the study resolves "
         "(better, worse or equivalent; Holm over all its pairs of losses), an open one is not resolved. "
         "Order and colours are the same in all panels; a loss without a line is not compared there."
+        + _left_out(beside)
     )
+
+
+def _left_out(beside: SideBySide) -> str:
+    """Return the places that have no panel as a sentence with a space before it; empty if all have one."""
+    lacking = [
+        f"{place.study} on {place.dataset}"
+        for place in beside.places
+        if not any(reference_rows(beside, place))
+    ]
+    why = f" Left out, because {beside.reference} is not compared there"
+    return f"{why}: {', '.join(lacking)}." if lacking else ""
 
 
 def _alt(every: pd.DataFrame) -> str:

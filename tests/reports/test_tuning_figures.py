@@ -226,7 +226,7 @@ def test_the_same_searches_give_the_same_bytes(tuned: StudyResults, tmp_path: Pa
         tmp_path.mkdir()
         for name in ("tuning_curves", "tuning_importance", "tuning_schedules"):
             for drawing in draw(name, tuned):
-                save(drawing, tmp_path)
+                save(drawing, tmp_path, "F12")
         contents.append({path.name: path.read_bytes() for path in sorted(tmp_path.iterdir())})
     assert contents[0] == contents[1]
     assert {"tuning_curves.csv", "tuning_curves.pdf", "tuning_importance_learning_rate.png"} <= set(

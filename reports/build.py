@@ -1,7 +1,7 @@
 """Build a study's report: tables, figures and one page."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness.answering.answer_files import write_answer
@@ -16,6 +16,11 @@ from reports.page.content import banners
 from reports.results import StudyResults, load_results
 from reports.tables import as_plain_text, main_table
 from reports.tables.save import SavedTable, save_tables
+from reports.written_files import replace_outdated
+
+
+def _silent(_: str) -> None:
+    return None
 
 
 @dataclass(frozen=True)
@@ -26,11 +31,13 @@ class ReportOptions:
         style: The journal that figures are drawn for.
         only: Codes or names of the figures and tables that are wanted; all of them and the page if empty.
         peek: Show test results although the study is unfinished.
+        tell: Is called with what is being done, in a few words.
     """
 
     style: str = DEFAULT
     only: Sequence[str] = ()
     peek: bool = False
+    tell: Callable[[str], None] = field(default=_silent, repr=False)
 
 
 @dataclass(frozen=True)
@@ -54,8 +61,8 @@ class WrittenReport:
     @property
     def files(self) -> list[Path]:
         """Every figure and table that was written, in all formats."""
-        drawn = [path for each in self.figures for path in (each.pdf, each.png, each.csv) if path is not None]
-        return [*drawn, *(path for each in self.tables for path in each.paths.values())]
+        written: list[SavedFigure | SavedTable] = [*self.figures, *self.tables]
+        return [path for each in written for path in each.files]
 
 
 def build_report(
@@ -86,21 +93,25 @@ def build_report(
     options = options or ReportOptions()
     choice = choose(options.only)
     with journal(options.style):
+        options.tell("reading the scores and answering")
         results = load_results(database, study, prepared, artifacts, options.peek)
         if results.part == "test" and len(results.scores):
             record_look(database, study, digest_of_scores(results.scores), results.progress.complete)
             results = replace(results, looks=frames.looks(database, study))
+        options.tell("making the tables")
         tables, untold = save_tables(results, out / "tables", choice.tables)
-        figures, undrawn = save_figures(results, out / "figures", choice.figures)
+        figures, undrawn = save_figures(results, out / "figures", choice.figures, options.tell)
     skipped = [*untold, *undrawn]
-    page = None
-    if choice.everything:
-        page = out / "report.html"
+    page = out / "report.html" if choice.everything else None
+    written = WrittenReport(page, _summary(results), tuple(figures), tuple(tables), tuple(skipped))
+    if page is not None:
+        options.tell("filling the page")
         text = render_page(results, tables, figures, skipped)
         page.write_text(text, encoding="utf-8", newline="\n")
         if results.answer is not None:
             write_answer(results.answer, out)
-    return WrittenReport(page, _summary(results), tuple(figures), tuple(tables), tuple(skipped))
+        replace_outdated(out, written.files)
+    return written
 
 
 def _summary(results: StudyResults) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from harness.cli.home import DEFAULT_HOME, DatabaseOption, Home, HomeOption
-from harness.cli.output import stdout
+from harness.cli.output import stderr, stdout
 from harness.cli.study_options import study_name
 
 StyleOption = Annotated[
@@ -65,16 +65,19 @@ def report(
     where = Home(home, db)
     names = [study_name(each) for each in studies]
     folder = out or where.report("_vs_".join(names))
-    options = ReportOptions(style, tuple((only or "").replace(",", " ").split()), peek)
+    wanted = tuple((only or "").replace(",", " ").split())
     database = open_database(where.database_url)
     try:
         places = folder, where.prepared, where.artifacts
-        if len(names) == 1:
-            written = build_report(database, names[0], *places, options)
-            _say(written.summary, f"report: {written.page or folder}")
-        else:
-            compared = build_comparison(database, names, *places, options)
-            _say(compared.summary, f"comparison: {compared.page or folder}")
+        with stderr.status("") as status:
+            options = ReportOptions(style, wanted, peek, tell=status.update)
+            if len(names) == 1:
+                written = build_report(database, names[0], *places, options)
+                told = written.summary, f"report: {written.page or folder}"
+            else:
+                compared = build_comparison(database, names, *places, options)
+                told = compared.summary, f"comparison: {compared.page or folder}"
+        _say(*told)
     finally:
         database.close()
 

@@ -21,6 +21,7 @@ from reports.figures.save import SavedFigure, save
 from reports.results import StudyResults, load_results
 from reports.tables.save import SavedTable
 from reports.tables.write import write_words
+from reports.written_files import replace_outdated
 
 
 @dataclass(frozen=True)
@@ -70,10 +71,12 @@ def build_comparison(
     options = options or ReportOptions()
     _check(studies, options.only)
     with journal(options.style):
+        options.tell("reading the scores and answering")
         found = [load_results(database, name, prepared, artifacts, options.peek) for name in studies]
         beside = put_side_by_side(found)
         seen = tuple(_looked_at(database, each) for each in beside.studies)
         shown = comparison_of(replace(beside, studies=seen))
+        options.tell("making tables and figures")
         tables = _save_tables(shown, out / "tables", options.only)
         figures, skipped = _save_figures(shown, out / "figures", options.only)
     page = None
@@ -81,6 +84,8 @@ def build_comparison(
         page = out / "compare.html"
         text = render_comparison(shown, tables, figures, skipped)
         page.write_text(text, encoding="utf-8", newline="\n")
+        written: list[SavedFigure | SavedTable] = [*figures, *tables]
+        replace_outdated(out, [path for each in written for path in each.files])
     return WrittenComparison(page, _summary(shown), tuple(figures), tuple(tables), tuple(skipped))
 
 

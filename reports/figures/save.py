@@ -1,7 +1,7 @@
 """Write figures so that the same results give the same bytes."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -40,9 +40,18 @@ class SavedFigure:
     jpeg: bytes
     csv: Path | None = None
 
+    @property
+    def files(self) -> list[Path]:
+        """All that was written."""
+        svg = [self.pdf.with_suffix(".svg")] if self.svg else []
+        return [self.pdf, self.png, *svg, *([self.csv] if self.csv is not None else [])]
+
 
 def save_figures(
-    results: StudyResults, folder: Path, entries: Sequence[FigureEntry]
+    results: StudyResults,
+    folder: Path,
+    entries: Sequence[FigureEntry],
+    tell: Callable[[str], None] = lambda _: None,
 ) -> tuple[list[SavedFigure], list[str]]:
     """Draw and write figures.
 
@@ -50,6 +59,7 @@ def save_figures(
         results: Of the study.
         folder: To write into; made if absent.
         entries: Which figures, in their order.
+        tell: Is called with what is being drawn.
 
     Returns:
         The figures, and a sentence for each that has nothing to draw.
@@ -57,7 +67,8 @@ def save_figures(
     folder.mkdir(parents=True, exist_ok=True)
     saved: list[SavedFigure] = []
     skipped: list[str] = []
-    for entry in entries:
+    for number, entry in enumerate(entries, 1):
+        tell(f"drawing {entry.code}, {number} of {len(entries)}")
         try:
             drawings = entry.draw(results)
         except NothingToDraw as reason:

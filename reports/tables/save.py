@@ -24,6 +24,11 @@ class SavedTable:
     table: AnyTable
     paths: dict[str, Path]
 
+    @property
+    def files(self) -> list[Path]:
+        """All that was written."""
+        return list(self.paths.values())
+
 
 def save_tables(
     results: StudyResults, folder: Path, entries: Sequence[TableEntry]

@@ -50,7 +50,7 @@ def read(page: Path) -> Collector:
 @pytest.fixture
 def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Figures have tests of their own."""
-    monkeypatch.setattr(build, "save_figures", lambda results, folder, entries: ([], ["left out"]))
+    monkeypatch.setattr(build, "save_figures", lambda *_: ([], ["left out"]))
 
 
 def test_page_loads_nothing_from_outside(report: WrittenReport) -> None:

@@ -215,7 +215,7 @@ class TestPage:
     def test_section_holds_the_tables_and_begins_with_the_budget(
         self, finished: Path, copy_of: Copy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(build, "save_figures", lambda results, folder, entries: ([], []))
+        monkeypatch.setattr(build, "save_figures", lambda *_: ([], []))
         built = build_report(copy_of(finished), "made-up", tmp_path / "out", finished, finished)
         page = built.page.read_text()
         section = page[page.index('<section id="tuning">') :].split("</section>")[0]
@@ -236,7 +236,7 @@ class TestPage:
     def test_same_searches_give_the_same_page(
         self, finished: Path, copy_of: Copy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(build, "save_figures", lambda results, folder, entries: ([], []))
+        monkeypatch.setattr(build, "save_figures", lambda *_: ([], []))
         database = copy_of(finished)
         pages = [
             build_report(database, "made-up", tmp_path / name, finished, finished).page.read_bytes()

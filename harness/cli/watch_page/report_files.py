@@ -92,6 +92,9 @@ class ReportFiles:
 
     def _write(self) -> frozenset[str]:
         """Write beside the folder, then move every file to its place, the page last."""
+        from reports.written_files import listed
+
+        before = self.state.files | listed(self.folder)
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{self.folder.name}-", dir=self.folder.parent) as made:
             new = Path(made)
@@ -102,7 +105,7 @@ class ReportFiles:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 os.replace(new / file, target)
         found = frozenset(PurePosixPath(file).as_posix() for file in files)
-        for stale in self.state.files - found:
+        for stale in before - found:
             (self.folder / stale).unlink(missing_ok=True)
         return found
 

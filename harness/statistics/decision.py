@@ -13,7 +13,7 @@ from harness.statistics.contrasts import Claim
 from harness.statistics.dataset_answer import DatasetAnswer
 from harness.statistics.plan import AnalysisPlan
 from harness.statistics.study_answer import OverDatasets, StudyAnswer
-from harness.statistics.versus import Versus, words_for
+from harness.statistics.versus import Versus, words_of_pairs
 from harness.statistics.wording import settling, verdict, warnings
 
 FORMAT = 1
@@ -114,6 +114,7 @@ def _comparison(cell: CellAnswer, comparison: Comparison) -> dict[str, Any]:
 def _pairs(comparison: Comparison, margin: float, alpha: float) -> list[dict[str, Any]]:
     pairs, same = comparison.pairs, comparison.pairs.equivalence_p(margin)
     half = pairs.half_width(0.025)
+    words = words_of_pairs(pairs, comparison.holm, margin, alpha)
     rows = []
     for i, a in enumerate(pairs.losses):
         for j, b in enumerate(pairs.losses[:i]):
@@ -132,9 +133,7 @@ def _pairs(comparison: Comparison, margin: float, alpha: float) -> list[dict[str
                     "case_only_holm": comparison.case_only.adjusted[i, j],
                     "v_case": pairs.v_case[i, j],
                     "v_seed": pairs.v_seed[i, j],
-                    "words": words_for(
-                        comparison.holm[i, j], same[i, j], (pairs.difference[i, j], low, high), margin, alpha
-                    ),
+                    "words": words[i][j],
                 }
             )
     return rows

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from io import StringIO
 from typing import Any
 
-import pandas as pd
 from ruamel.yaml import YAML
 
 from harness.store.privacy import document_without_paths, without_paths
@@ -73,43 +72,6 @@ def failures(results: StudyResults) -> Listing:
         rows.append((*where, state, str(trial.reason or "")))
     columns = ("Dataset", "Loss", "Seed", "Fold", "What", "Reason")
     return Listing("Trials that failed, diverged or collapsed.", columns, tuple(rows))
-
-
-def datasets(results: StudyResults) -> Listing:
-    """Describe the datasets: patients, cases, classes, foreground, spacing, split."""
-    columns = (
-        "Dataset",
-        "Name",
-        "Patients",
-        "Cases",
-        "Classes",
-        "Foreground, median (range)",
-        "Spacing (mm)",
-        "Split",
-    )
-    rows = tuple(_dataset_row(results, name) for name in results.datasets)
-    return Listing("The datasets.", columns, rows)
-
-
-def _dataset_row(results: StudyResults, dataset: str) -> tuple[str, ...]:
-    cases = results.cases[results.cases["dataset"] == dataset]
-    fractions = pd.Series([100 * sum(voxels[1:]) / max(1, sum(voxels)) for voxels in cases["voxels"]])
-    spread = f"{fractions.median():.2g} % ({fractions.min():.2g} to {fractions.max():.2g} %)"
-    spacings = sorted(
-        {"\u00a0×\u00a0".join(f"{length:.3g}" for length in spacing) for spacing in cases["spacing"]}
-    )
-    spacing = spacings[0] if len(spacings) == 1 else f"{spacings[0]} and {len(spacings) - 1} others"
-    folds = results.folds[dataset]
-    return (
-        results.titles[dataset],
-        dataset,
-        str(cases["patient"].nunique()),
-        str(len(cases)),
-        ", ".join(results.classes(dataset)[1:]),
-        spread,
-        spacing,
-        (f"{folds} folds" if folds > 1 else "hold-out") if results.splits[dataset] else "as scored",
-    )
 
 
 def alpha_schedules(results: StudyResults) -> Listing:

@@ -38,7 +38,6 @@ def words(results: StudyResults) -> dict[str, Any]:
         "families": _families(results),
         "tuning_notes": budget_notes(loss_searches(results)) if results.searches else [],
         "failures": _listed("failures", content.failures(results), results),
-        "datasets": _listed("data", content.datasets(results), results),
         "alphas": _listed("alphas", content.alpha_schedules(results), results),
         "environments": _listed("environments", environments, results),
         "mixed_numerics": mixed,

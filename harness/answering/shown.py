@@ -7,6 +7,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from harness.store.schema import EXTERNAL, FINAL_STATES
+from harness.study.row_labels import variant_labels
 
 Part = Literal["validation", "test"]
 Checkpoint = Literal["best", "last"]
@@ -89,12 +90,12 @@ def seeds_of(resolved: Resolved, trials: pd.DataFrame) -> int:
 
 
 def arm_labels(resolved: Resolved) -> tuple[str, ...]:
-    """Return the labels of a study in its order, the tuned arm of a loss behind the declared one."""
+    """Return the labels of a study in its order: a loss, its variants, its tuned arm."""
     tuned = (resolved.get("tuning") or {}).get("losses") or ()
     found: list[str] = []
     for entry in resolved.get("losses", ()):
         label = str(entry.get("label"))
-        found.append(label)
+        found += [label, *variant_labels(resolved, entry)]
         if entry.get("alpha") != "tune" and (tuned == "all" or label in tuned):
             found.append(f"{label} (tuned)")
     return tuple(found)

@@ -18,6 +18,7 @@ from harness.store.stages import read_stages
 from harness.study.plan import PlannedTrial, StudyDataset, fixed_trials
 from harness.study.seeds import INNER_SEED
 from harness.study.spec import Study
+from harness.study.variants import rows
 
 if TYPE_CHECKING:
     from harness.tuning.search import Search
@@ -83,7 +84,8 @@ def open_stages(
         ways: Order of trials, and who hears of looks.
     """
     wide, resolved = with_seeds(study, most), study.model_dump(mode="json")
-    expressions = {entry.label: entry.like().expression for entry in study.losses}
+    expressions = {row.label: row.entry.like().expression for row in rows(study)}
+    expressions |= {entry.label: entry.like().expression for entry in study.losses}
     plan = analysis_plan(resolved, expressions, [each.name for each in datasets])
     return [
         UntilDecided(

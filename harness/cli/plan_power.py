@@ -21,6 +21,7 @@ from harness.statistics.variance_components import Components, stated_components
 from harness.store.database import Database
 from harness.study.plan import cell_trials, chosen_folds
 from harness.study.spec import Study
+from harness.study.variants import rows
 
 
 @dataclass(frozen=True)
@@ -200,15 +201,15 @@ def _pilot(scores: pd.DataFrame, dataset: str, labels: Sequence[str], scale: Sca
 def _run_hours(study: Study, ready: ReadyDataset, costs: Costs) -> dict[str, float]:
     """Return the hours of one run of every loss whose trials were timed, all folds together."""
     found: dict[str, float] = {}
-    for entry in study.losses:
-        if not entry.is_known:
+    for row in rows(study):
+        if not row.entry.is_known:
             continue
         trials = [
-            cell_trials(study, ready.study_dataset, entry.label, entry.spec(), fold)[0]
+            cell_trials(row.study, ready.study_dataset, row.label, row.entry.spec(), fold)[0]
             for fold in chosen_folds(study, ready.study_dataset.split)
         ]
         seconds = [costs.seconds(trial) for trial in trials]
         known = [each for each in seconds if each is not None]
         if trials and len(known) == len(trials):
-            found[entry.label] = sum(known) / 3600
+            found[row.label] = sum(known) / 3600
     return found

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.answering.settled import last_stages
+from harness.answering.shown import arm_labels
 from harness.cli.home import Home
 from harness.cli.plan_cell import PlannedCell, states_of
 from harness.cli.preparation import ReadyDataset
@@ -13,10 +14,9 @@ from harness.scheduling.costs import Costs
 from harness.store.database import Database, open_if_there
 from harness.store.stages import StageRecord, read_stages
 from harness.store.summaries import stale_reasons
-from harness.study.loss_entry import LossEntry
 from harness.study.plan import PlannedTrial, cell_trials, chosen_folds, tunes
 from harness.study.spec import DatasetEntry, Study
-from harness.study.tuned_loss import tuned_entries, tuned_label
+from harness.study.variants import Row, rows
 
 _GIB = 2**30
 
@@ -40,9 +40,7 @@ def plan_cells(
                 for label in labels
             ]
             continue
-        own = {
-            loss.label: _fixed_cell(study, loss, dataset, database) for loss in study.losses if not loss.tuned
-        }
+        own = {row.label: _fixed_cell(row, dataset, database) for row in rows(study)}
         all_of_it = own | _tuned_cells(study, dataset, database)
         stage = stages.get(dataset.prepared.name)
         cells += [_with_stage(all_of_it[label], stage) for label in labels]
@@ -60,13 +58,8 @@ def _with_stage(cell: PlannedCell, stage: StageRecord | None) -> PlannedCell:
 
 
 def _labels(study: Study) -> list[str]:
-    """Return the labels of all arms, the tuned one of a loss after its own."""
-    entries = tuned_entries(study.losses, study.tuning)
-    found: list[str] = []
-    for entry in study.losses:
-        found += [] if entry.tuned else [entry.label]
-        found += [tuned_label(entry)] if entry in entries else []
-    return found
+    """Return the labels of all arms, variants and the tuned one of a loss after its own."""
+    return list(arm_labels(study.model_dump(mode="json")))
 
 
 def cell_row(cell: PlannedCell, costs: Costs) -> dict[str, Any]:
@@ -98,19 +91,14 @@ def _expected_name(entry: DatasetEntry) -> str:
     return f"{entry.dataset}-sim" if entry.simulate else entry.dataset
 
 
-def _fixed_cell(
-    study: Study, loss: LossEntry, dataset: ReadyDataset, database: Database | None
-) -> PlannedCell:
-    planned = _trials(study, loss, dataset)
-    if loss.transfer is not None:
-        note = f"its schedule is not tuned yet in study {loss.transfer.from_study}"
-        name = dataset.prepared.name
-        return PlannedCell(name, loss.label, len(planned), note=note, left=tuple(planned), ready=dataset)
+def _fixed_cell(row: Row, dataset: ReadyDataset, database: Database | None) -> PlannedCell:
+    planned, name = _trials(row, dataset), dataset.prepared.name
+    if row.entry.transfer is not None:
+        note = f"its schedule is not tuned yet in study {row.entry.transfer.from_study}"
+        return PlannedCell(name, row.label, len(planned), note=note, left=tuple(planned), ready=dataset)
     done, failed, left = states_of(database, planned)
-    note = _stale_note(study, loss, planned, database) if database and planned else ""
-    return PlannedCell(
-        dataset.prepared.name, loss.label, len(planned), done, failed, note, left, ready=dataset
-    )
+    note = _stale_note(row, planned, database) if database and planned else ""
+    return PlannedCell(name, row.label, len(planned), done, failed, note, left, ready=dataset)
 
 
 def _tuned_cells(study: Study, dataset: ReadyDataset, database: Database | None) -> dict[str, PlannedCell]:
@@ -121,15 +109,15 @@ def _tuned_cells(study: Study, dataset: ReadyDataset, database: Database | None)
     return tuned_cells(study, dataset, database)
 
 
-def _trials(study: Study, loss: LossEntry, dataset: ReadyDataset) -> list[PlannedTrial]:
+def _trials(row: Row, dataset: ReadyDataset) -> list[PlannedTrial]:
     return [
         trial
-        for fold in chosen_folds(study, dataset.study_dataset.split)
-        for trial in cell_trials(study, dataset.study_dataset, loss.label, loss.like(), fold)
+        for fold in chosen_folds(row.study, dataset.study_dataset.split)
+        for trial in cell_trials(row.study, dataset.study_dataset, row.label, row.entry.like(), fold)
     ]
 
 
-def _stale_note(study: Study, loss: LossEntry, planned: list[PlannedTrial], database: Database) -> str:
+def _stale_note(row: Row, planned: list[PlannedTrial], database: Database) -> str:
     canonical = {each.trial.key: each.trial.canonical() for each in planned}
-    count, changed = stale_reasons(database, study.study, loss.label, planned[0].dataset, canonical)
+    count, changed = stale_reasons(database, row.study.study, row.label, planned[0].dataset, canonical)
     return f"{count} stale: {', '.join(changed)} changed" if count else ""

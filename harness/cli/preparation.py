@@ -15,10 +15,10 @@ from harness.data.prepared import PreparedDataset
 from harness.data.simulate import SIMULATORS, simulate
 from harness.data.splits import FixedSplit, HoldoutSplit, folds, partition, torn_patients
 from harness.errors import InputError
-from harness.losses import parse_loss
 from harness.store.datasets import DatasetRecord, SplitRecord
 from harness.study.plan import StudyDataset, inner_seeds
 from harness.study.spec import DatasetEntry, Study
+from harness.study.variants import rows
 
 FEWEST_TEST_PATIENTS = 10
 
@@ -100,16 +100,17 @@ def check_augmented(study: Study, ready: Iterable[ReadyDataset | None]) -> None:
     Raises:
         InputError: naming the loss or the dataset.
     """
-    augment, oversample = study.protocol.augment, study.protocol.oversample_foreground
-    needs = {entry.label: parse_loss(entry.loss).needs for entry in study.losses}
+    found = [(row.label, row.entry, row.study.protocol) for row in rows(study)]
+    found += [(entry.label, entry, study.protocol) for entry in study.losses if entry.tuned]
+    oversample = max(protocol.oversample_foreground for _, _, protocol in found)
     for each in ready:
         if each is None:
             continue
         prepared = each.prepared
         height, width = prepared.labels(prepared.cases[0]).shape[1:]
-        for label, wanted in needs.items():
+        for label, loss, protocol in found:
             try:
-                check_augmentations(augment, wanted, (height, width))
+                check_augmentations(protocol.augment, loss.like().needs, (height, width))
             except InputError as error:
                 raise InputError(f"loss {label!r} on dataset {prepared.name!r}: {error}") from None
         if oversample and not any(any(case.voxels[1:]) for case in prepared.cases):

@@ -11,6 +11,7 @@ from harness.study.seeds import INNER_SEED
 from harness.study.spec import Study
 from harness.study.trial import Trial
 from harness.study.tuned_loss import tuned_entries
+from harness.study.variants import rows
 from harness.training.protocol import PlateauSchedule
 
 
@@ -122,13 +123,13 @@ def fixed_trials(study: Study, datasets: list[StudyDataset]) -> list[PlannedTria
 
     Seed by seed: a study that is stopped has compared all losses with the seeds it got through.
     """
-    losses = {entry.label: entry.spec() for entry in study.losses if entry.is_known}
+    known = [(row, row.entry.spec()) for row in rows(study) if row.entry.is_known]
     return [
-        plan_trial(study, dataset, label, loss, seed, fold)
+        plan_trial(row.study, dataset, row.label, loss, seed, fold)
         for seed in study.chosen_seeds
         for dataset in datasets
         for fold in chosen_folds(study, dataset.split)
-        for label, loss in losses.items()
+        for row, loss in known
     ]
 
 
@@ -145,13 +146,13 @@ def schedule_warnings(study: Study) -> Iterator[str]:
             f"there will be no curves of every metric: protocol.metrics_every {protocol.metrics_every} "
             f"is longer than the training of {protocol.epochs} epochs"
         )
-    for entry in study.losses:
-        spec = entry.spec() if entry.is_known else None
-        reason = unfinished(spec.alpha, protocol.epochs) if spec and spec.alpha else None
+    for row in rows(study):
+        spec = row.entry.spec() if row.entry.is_known else None
+        reason = unfinished(spec.alpha, row.study.protocol.epochs) if spec and spec.alpha else None
         if reason:
-            yield f"loss {entry.label!r}: {reason}"
-        if spec and spec.partner:
-            yield f"loss {entry.label!r}: {spec.expression} is meant as part of a sum and may collapse alone"
+            yield f"loss {row.label!r}: {reason}"
+        if spec and spec.partner and row.study is study:
+            yield f"loss {row.label!r}: {spec.expression} is meant as part of a sum and may collapse alone"
     yield from _tuning_warnings(study)
     if study.seeds < 5:
         yield f"{study.seeds} seeds: differences between losses are exploratory below 5"

@@ -28,6 +28,7 @@ from harness.study.loss_entry import Index, LossEntry
 from harness.study.seeds import INNER_SEED
 from harness.study.tuned_loss import tuned_entries, tuned_label, tuned_losses
 from harness.study.tuning_spec import CmaEs, Tuning
+from harness.study.variants import Variant, rows, variant_faults
 from harness.study.wrong_space import WrongSpace
 from harness.training.protocol import Protocol
 from studies import shipped_studies
@@ -168,6 +169,7 @@ class Study(StrictModel):
     evaluation: Literal["test", "validation"] = "test"
     protocol: Protocol = Protocol()
     model: ModelEntry = ModelEntry()
+    variants: tuple[Variant, ...] = ()
     tuning: Tuning = Tuning()
     contrasts: tuple[DeclaredContrast, ...] = ()
     analysis: Analysis = Analysis()
@@ -241,9 +243,16 @@ class Study(StrictModel):
         return self
 
     @model_validator(mode="after")
+    def _variable(self) -> "Study":
+        problems = list(variant_faults(self))
+        if problems:
+            raise ValidationError.from_exception_data(type(self).__name__, problems)
+        return self
+
+    @model_validator(mode="after")
     def _askable(self) -> "Study":
         tuned = [tuned_label(entry) for entry in tuned_entries(self.losses, self.tuning)]
-        labels = list(dict.fromkeys([*(entry.label for entry in self.losses), *tuned]))
+        labels = list(dict.fromkeys([*(row.label for row in rows(self)), *tuned]))
         datasets = [entry.dataset for entry in self.dataset_entries]
         problems: list[InitErrorDetails] = [
             {"type": PydanticCustomError("study", "{told}", {"told": told}), "loc": place, "input": given}
@@ -256,11 +265,13 @@ class Study(StrictModel):
     @model_validator(mode="after")
     def _long_enough(self) -> "Study":
         problems: list[InitErrorDetails] = []
-        for index, entry in enumerate(self.losses):
-            reason = entry.too_long_for(self.protocol.epochs)
+        places = {entry.label: index for index, entry in enumerate(self.losses)}
+        for row in rows(self):
+            reason = row.entry.too_long_for(row.study.protocol.epochs)
             if reason:
                 error = PydanticCustomError("schedule", "{reason}", {"reason": reason})
-                problems.append({"type": error, "loc": ("losses", index, "alpha"), "input": None})
+                place = ("losses", places[row.entry.label], "alpha")
+                problems.append({"type": error, "loc": place, "input": None})
         if problems:
             raise ValidationError.from_exception_data(type(self).__name__, problems)
         return self

@@ -199,6 +199,7 @@ def _give_card(source: _Source, reading: _Reading, target: Path | None, as_json:
 
 
 def _card(source: _Source, reading: _Reading) -> "DatasetCard":
+    from harness.data.left_out import left_out
     from reports.datasets.card import DatasetFacts, dataset_card
 
     description = source.description
@@ -212,6 +213,7 @@ def _card(source: _Source, reading: _Reading) -> "DatasetCard":
         citation="" if source.simulated else description.citation,
         splits=split_lines(description, reading.facts),
         unreadable=reading.unreadable,
+        left_out={each.case or "": each.sentence for each in left_out(source.folder, description)},
     )
     return dataset_card(reading.facts, about)
 

@@ -48,6 +48,9 @@ class FilePatterns(StrictModel):
             4D NIfTI).
         label: The label map; or, where every class has a mask of its own, a pattern per class. Masks
             are merged in the order written: a later one wins where they overlap.
+        incomplete: What to do with cases that lack the mask of a class, where every class has one: refuse
+            them, or skip them, which leaves them out of the dataset. A missing mask never means that the
+            class is absent.
         mask: The region used for intensity normalisation.
         patient: A regular expression whose first group, matched at the start of the case's name,
             names the patient; without it every case is a patient.
@@ -57,6 +60,7 @@ class FilePatterns(StrictModel):
 
     channels: tuple[str, ...] = Field(min_length=1)
     label: str | dict[int, str]
+    incomplete: Literal["refuse", "skip"] = "refuse"
     mask: str | None = None
     patient: str | None = None
     site: str | None = None
@@ -69,6 +73,12 @@ class FilePatterns(StrictModel):
             if "{case}" not in pattern:
                 raise ValueError(f"pattern {pattern!r} must hold '{{case}}', which names the case")
         return value
+
+    @model_validator(mode="after")
+    def _skips_by_class(self) -> "FilePatterns":
+        if self.incomplete == "skip" and isinstance(self.label, str):
+            raise ValueError("'incomplete: skip' is for datasets with one mask per class under 'label'")
+        return self
 
     @property
     def labels(self) -> tuple[str, ...]:

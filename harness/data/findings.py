@@ -39,6 +39,8 @@ for _name, _check in {
     "normalisation": Check("error", "cases without a voxel in the region used for normalisation"),
     "duplicate_image": Check("error", "two cases with the same image", acceptable=True),
     "mirrored_label": Check("error", "masks that fit their image better when mirrored", acceptable=True),
+    "incomplete": Check("warning", "cases left out by `incomplete: skip`: a class has no mask there"),
+    "overlap": Check("warning", "masks of two classes that share voxels, neither inside the other"),
     "duplicate_label": Check("warning", "two cases with the same mask that is not empty"),
     "orientation": Check("warning", "files of one case stored in different orientations"),
     "spacing": Check("warning", "headers whose affine and pixdim tell different voxel sizes"),

@@ -11,7 +11,7 @@ import logging
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from harness.data.checks.examine import digest
 from harness.data.description import DatasetDescription
 from harness.data.findings import Finding, refuse_errors
 from harness.data.layouts import find_cases
+from harness.data.left_out import left_out
 from harness.data.parallel import run_each
 from harness.data.prepared import (
     INDEX,
@@ -137,7 +138,18 @@ def prepare(
                 _fill(partial, source, progress, workers)
                 partial.replace(target)
     digests.remember()
-    return open_prepared(target)
+    prepared = open_prepared(target)
+    # Not in the cache: it belongs to the cases that are there, whichever others lie beside them.
+    missing = [finding.sentence for finding in left_out(folder, description)]
+    if missing:
+        _log.warning(
+            "dataset %r: %d of %d cases are left out, for they lack the mask of a class; "
+            "'lossbench data check' names them",
+            name,
+            len(missing),
+            len(missing) + len(cases),
+        )
+    return replace(prepared, warnings=(*missing, *prepared.warnings))
 
 
 def dataset_name(description: DatasetDescription, folder: Path) -> str:

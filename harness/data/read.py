@@ -1,5 +1,6 @@
 """Decode the files of a case; every doubt is a finding that names the case and the file."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +17,9 @@ AFFINE_TOLERANCE_MM = 1e-3
 
 _MASK_VALUES = {1, 255}
 """What a mask of one class may hold beside 0."""
+
+_PAIRS_NAMED = 3
+"""Pairs of classes that share voxels, of which more are not named."""
 
 
 def read_case(files: CaseFiles, description: DatasetDescription) -> Case:
@@ -253,6 +257,7 @@ class _Reading:
         assert self.description.files is not None
         assert isinstance(self.description.files.label, dict)
         labels = np.zeros(masks[0].array.shape[1:], np.uint8)
+        shared: dict[tuple[int, int], int] = {}
         for target, mask in zip(self.description.files.label, masks, strict=True):
             codes = set(np.unique(mask.array[0]).tolist()) - {0}
             if len(codes) > 1 or not codes <= _MASK_VALUES:
@@ -261,8 +266,28 @@ class _Reading:
                     f"{mask.path.name} holds {sorted(codes)[:4]} where a mask of one class holds 0 and 1",
                     "fix the file, or give one label map under 'files.label'",
                 )
-            labels[mask.array[0] > 0] = target
+            inside = mask.array[0] > 0
+            shared |= {(code, target): number for code, number in _partly_covered(labels, inside)}
+            labels[inside] = target
+        if shared:
+            names = self.description.classes
+            most = sorted(shared, key=lambda pair: -shared[pair])[:_PAIRS_NAMED]
+            listed = ", ".join(f"{names[one]} and {names[two]} {shared[one, two]}" for one, two in most)
+            self._tell(
+                "overlap",
+                f"{sum(shared.values())} voxels are in the masks of two classes ({listed}"
+                f"{', ...' if len(shared) > len(most) else ''})",
+                "the class that is later under 'files.label' has them; see that the order is right",
+            )
         return labels
+
+
+def _partly_covered(labels: NDArray[np.uint8], inside: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
+    """Yield the classes from which a mask takes voxels, and how many, but where one lies in the other."""
+    taken, sizes = (np.bincount(each, minlength=256) for each in (labels[inside], labels.ravel()))
+    for code in np.flatnonzero(taken[1:]) + 1:
+        if taken[code] < min(sizes[code], int(inside.sum())):
+            yield int(code), int(taken[code])
 
 
 def _on_one_grid(first: Volume, other: Volume) -> bool:

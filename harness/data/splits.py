@@ -5,6 +5,7 @@ case``, for lists of cases only, and always with a warning). Groups are what is 
 and dealt out, and the cases of a group are looked up last, so they cannot come apart.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -15,6 +16,9 @@ from pydantic import AfterValidator, Discriminator, Field, PositiveInt, Tag, mod
 
 from harness.errors import InputError
 from harness.strict_yaml import StrictModel
+
+_RANGE = re.compile(r"(?P<start>.*?)(?P<first>\d+)\.\.(?P=start)(?P<last>\d+)")
+"""Names that begin alike and end in numbers: ``case_05..case_12``."""
 
 _TEST_STREAM, _VALIDATION_STREAM, _FOLD_STREAM, _TRAIN_STREAM = 1, 2, 3, 4
 
@@ -45,8 +49,9 @@ class HoldoutSplit(StrictModel):
     """One fixed test set; the validation set is drawn anew for every seed.
 
     Attributes:
-        test: A number of patients, a fraction of them, or their names.
-        validation: Likewise, of the patients that are not tested.
+        test: A number of patients, a fraction of them, or their names; ``p05..p12`` names all who are there
+            with these numbers and those between.
+        validation: A number or a fraction, of the patients that are not tested.
         train: Limits the training patients (a small-data study).
         stratify: What drawn sets should have in the same mixture as the dataset: ``site``, and
             ``load``, the foreground fraction.
@@ -96,6 +101,8 @@ class KFoldSplit(StrictModel):
         listed = [str(name) for fold in self.folds or () for name in fold]
         if twice := sorted({name for name in listed if listed.count(name) > 1}):
             raise ValueError(f"'folds' tests {twice[0]!r} in two folds")
+        if ranges := [name for name in listed if _RANGE.fullmatch(name)]:
+            raise ValueError(f"'folds' lists the range {ranges[0]!r}; name its patients one by one")
         return self
 
     @property
@@ -110,7 +117,7 @@ class FixedSplit(StrictModel):
     For studies with ``evaluation: validation`` only: what is reported chose its own checkpoint.
 
     Attributes:
-        validation: Names of patients, or of cases.
+        validation: Names of patients, or of cases; ranges of them as for a hold-out split.
         by: What the names stand for.
     """
 
@@ -240,13 +247,26 @@ def _count(amount: float | int, of: int) -> int:
 
 
 def _named(names: Sequence[str | int], groups: Sequence[Patient], what: str, unit: Unit) -> list[Patient]:
-    missing = sorted(set(map(str, names)) - {group.name for group in groups})
+    meant = {name: _meant(name, groups) for name in map(str, names)}
+    missing = sorted(name for name, found in meant.items() if not found)
     if missing:
         raise InputError(
             f"{what} {unit}s {missing} are not in the dataset; it has {len(groups)} {unit}s, such as "
             f"{groups[0].name!r}"
         )
-    return [group for group in groups if group.name in set(map(str, names))]
+    chosen = set().union(*meant.values())
+    return [group for group in groups if group.name in chosen]
+
+
+def _meant(name: str, groups: Sequence[Patient]) -> set[str]:
+    """Return the groups that a name or a range of names stands for."""
+    known = {group.name for group in groups}
+    span = _RANGE.fullmatch(name)
+    if name in known or span is None:
+        return known & {name}
+    numbered = re.compile(re.escape(span["start"]) + r"(\d+)")
+    numbers = {other: int(match[1]) for other in known if (match := numbered.fullmatch(other))}
+    return {other for other, number in numbers.items() if int(span["first"]) <= number <= int(span["last"])}
 
 
 def _test_groups(split: Split, groups: Sequence[Patient], fold: int) -> list[Patient]:

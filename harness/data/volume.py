@@ -1,6 +1,7 @@
-"""Decode one file: NIfTI in canonical orientation, or a picture."""
+"""Decode one file: NIfTI or NRRD in canonical orientation, or a picture."""
 
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from nibabel.orientations import (
 )
 from numpy.typing import NDArray
 from PIL import Image, ImageSequence, UnidentifiedImageError
+
+from harness.data.nrrd_file import read_nrrd
 
 Spacing = tuple[float, float, float]
 
@@ -56,15 +59,19 @@ def read_volume(path: Path, plane: str = "axial", voxels: bool = True) -> Volume
     """Decode a file.
 
     Args:
-        path: NIfTI, PNG, JPEG, TIFF or BMP; the pages of a TIFF are its slices.
+        path: NIfTI, NRRD, PNG, JPEG, TIFF or BMP; the pages of a TIFF are its slices.
         plane: Which slices to cut from a volume: axial, coronal or sagittal.
-        voxels: Whether the voxels of a NIfTI file are read; else the array holds zeros that take no memory.
+        voxels: Whether the voxels of a NIfTI or NRRD file are read; else the array holds zeros that take
+            no memory.
 
     Raises:
         UnreadableError: if it is truncated, broken, of another format or has no sensible geometry.
     """
     try:
-        return _picture(path) if path.suffix.lower() in _PICTURES else _nifti(path, plane, voxels)
+        suffix = path.suffix.lower()
+        if suffix in _PICTURES:
+            return _picture(path)
+        return _nrrd(path, plane, voxels) if suffix == ".nrrd" else _nifti(path, plane, voxels)
     except (ImageFileError, UnidentifiedImageError, OSError, EOFError, zlib.error, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UnreadableError(reason) from error
@@ -81,30 +88,55 @@ def _picture(path: Path) -> Volume:
 
 def _nifti(path: Path, plane: str, voxels: bool) -> Volume:
     image: Any = nib.load(path)
-    if 0 in image.shape:
-        raise ValueError(f"its shape {image.shape} has an axis of length zero")
+    _refuse_empty(image.shape)
     array = np.asanyarray(image.dataobj) if voxels else np.broadcast_to(np.uint8(0), image.shape)
     if array.ndim == 5 and array.shape[3] == 1:  # (x, y, z, 1, t), as some exports have it
         array = array[:, :, :, 0]
+    # Spacing from the header's zooms: the sform of ACDC has unit scale.
+    affine, zooms = np.asarray(image.affine, np.float64), image.header.get_zooms()[:3]
+    return _in_slices(path, array, affine, zooms, plane)
+
+
+def _nrrd(path: Path, plane: str, voxels: bool) -> Volume:
+    array, affine = read_nrrd(path, voxels)
+    _refuse_empty(array.shape)
+    return _in_slices(path, array, affine, np.linalg.norm(affine[:3, :3], axis=0).tolist(), plane)
+
+
+def _refuse_empty(shape: tuple[int, ...]) -> None:
+    if 0 in shape:
+        raise ValueError(f"its shape {shape} has an axis of length zero")
+
+
+def _in_slices(
+    path: Path, array: NDArray[Any], affine: NDArray[np.float64], zooms: Sequence[float], plane: str
+) -> Volume:
+    """Turn a volume into RAS orientation and cut it.
+
+    Args:
+        path: Where it was read.
+        array: As stored, ``(x, y, z)`` or ``(x, y, z, C)``.
+        affine: From the stored indices to RAS millimetres.
+        zooms: Millimetres along the stored axes.
+        plane: Of the slices.
+    """
     if array.ndim not in {3, 4}:
         raise ValueError(f"{array.ndim} axes where 3 (or 4 with channels last) are due")
-    affine = np.asarray(image.affine, np.float64)
     if not np.isfinite(affine).all() or np.linalg.det(affine[:3, :3]) == 0:
         raise ValueError("its affine is not invertible")
     orientation = io_orientation(affine)  # type: ignore[no-untyped-call]
     canonical = affine @ inv_ornt_aff(orientation, array.shape[:3])  # type: ignore[no-untyped-call]
     array = apply_orientation(array, orientation)  # type: ignore[no-untyped-call]
-    # Spacing from the header's zooms: the sform of ACDC has unit scale.
-    zooms = np.zeros(3)
-    zooms[orientation[:, 0].astype(int)] = image.header.get_zooms()[:3]
-    if zooms.min() <= 0:
-        raise ValueError(f"voxel spacing {zooms.tolist()} is not positive")
+    along = np.zeros(3)
+    along[orientation[:, 0].astype(int)] = zooms
+    if along.min() <= 0:
+        raise ValueError(f"voxel spacing {along.tolist()} is not positive")
     axes = _PLANES[plane]
     channels_first = np.moveaxis(array, -1, 0) if array.ndim == 4 else array[None]
     return Volume(
         path,
         channels_first.transpose(0, *(axis + 1 for axis in axes)),
-        _along(zooms, axes),
+        _along(along, axes),
         canonical,
         "".join(aff2axcodes(affine)),  # type: ignore[no-untyped-call]
         _along(np.linalg.norm(canonical[:3, :3], axis=0), axes),

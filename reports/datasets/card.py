@@ -24,6 +24,7 @@ class DatasetFacts:
         fingerprint: Of the prepared dataset, if known.
         splits: Split sizes in words, one line each.
         unreadable: Sentences about cases that cannot be read, by case.
+        left_out: Sentences about cases that the description leaves out, by case.
     """
 
     name: str
@@ -36,6 +37,7 @@ class DatasetFacts:
     fingerprint: str | None = None
     splits: tuple[str, ...] = ()
     unreadable: dict[str, str] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,9 @@ def card_markdown(card: DatasetCard) -> str:
     if about.unreadable:
         lines = [f"- {sentence}" for sentence in about.unreadable.values()]
         parts += ["## Cases that cannot be read", "\n".join(lines)]
+    if about.left_out:
+        lines = [f"- {sentence}" for sentence in about.left_out.values()]
+        parts += ["## Cases left out", "\n".join(lines)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -36,8 +39,9 @@ _HEAD = ("class", "share of voxels", "per case", "lesions per case", "size of a 
 def _dataset_rows(card: DatasetCard) -> list[tuple[str, ...]]:
     about = card.about
     unread = f"; {_counted(len(about.unreadable), 'case')} cannot be read" if about.unreadable else ""
+    left = f"; {_counted(len(about.left_out), 'case')} left out" if about.left_out else ""
     rows = [
-        ("cases", f"{_counted(card.cases, 'case')} of {_counted(card.patients, 'patient')}{unread}"),
+        ("cases", f"{_counted(card.cases, 'case')} of {_counted(card.patients, 'patient')}{unread}{left}"),
         ("sites", ", ".join(f"{site} ({number})" for site, number in card.sites.items())),
         ("channels", ", ".join(about.channels)),
     ]

@@ -214,6 +214,13 @@ def test_one_mask_per_class_is_merged_and_the_later_one_wins(tmp_path):
     }
     case = read_first(tmp_path, **masks)
     np.testing.assert_array_equal(case.labels[0, 0], [1, 1, 2, 2])
+    wanted = description(**masks)
+    _, (finding,) = decode(find_cases(tmp_path, wanted)[0], wanted)
+    assert finding.check == "overlap"
+    assert finding.message == "10 voxels are in the masks of two classes (liver and tumour 10)"
+    tumour[3] = 0  # now it is nested in the liver, as tumours are
+    save(tmp_path, "c_tumour.nii.gz", tumour)
+    assert decode(find_cases(tmp_path, wanted)[0], wanted)[1] == []
     save(tmp_path, "c_tumour.nii.gz", tumour // 255 * 7)
     with pytest.raises(InputError, match=r"c_tumour\.nii\.gz holds \[7\] where a mask of one class holds 0"):
         read_first(tmp_path, **masks)

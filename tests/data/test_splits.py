@@ -129,6 +129,16 @@ def test_named_test_patients_and_a_limited_training_set():
     assert (len(sides.validation), len(sides.train)) == (2, 4)
 
 
+def test_a_range_names_the_test_patients_that_are_there():
+    patients = [patient for patient in TWENTY if patient.name != "p05"]
+    sides = partition(HoldoutSplit(test=("p04..p06", "p11"), validation=2), patients, 0)
+    assert sides.test == ("p04_a", "p06_a", "p11_a")
+    with pytest.raises(InputError, match=r"test patients \['p40..p50'\] are not in the dataset"):
+        partition(HoldoutSplit(test=("p40..p50",)), TWENTY, 0)
+    with pytest.raises(ValidationError, match=r"'folds' lists the range 'a1..a3'; name its patients one by"):
+        KFoldSplit(k=2, folds=(("a1..a3",), ("a4",)))
+
+
 def test_a_limited_training_set_keeps_the_validation_set():
     full, small = (partition(HoldoutSplit(train=train), TWENTY, 2) for train in (None, 5))
     assert (full.validation, full.test) == (small.validation, small.test)

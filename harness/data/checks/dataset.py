@@ -10,6 +10,7 @@ from harness.data.checks.examine import Examination, examine
 from harness.data.description import DatasetDescription
 from harness.data.findings import Finding
 from harness.data.layouts import file_problems, list_cases
+from harness.data.left_out import left_out
 from harness.data.parallel import run_each
 
 Progress = Callable[[int, int], None]
@@ -21,8 +22,8 @@ class CheckedDataset:
 
     Attributes:
         folder: Where the dataset lies.
-        cases: Number of cases.
-        patients: Number of patients.
+        cases: Number of cases, without those that the description leaves out.
+        patients: Number of their patients.
         findings: Errors first, then in the order of the cases.
     """
 
@@ -64,6 +65,7 @@ def check_dataset(
         for number, files in enumerate(cases)
         for finding in (*missing[files.case], *found.get(number, ()))
     ]
+    findings += left_out(folder, description)
     findings += compare_cases([seen[number] for number in sorted(seen)], description)
     findings.sort(key=lambda finding: finding.severity)  # "error" comes before "warning"
     return CheckedDataset(folder, len(cases), len({files.patient for files in cases}), tuple(findings))

@@ -131,7 +131,11 @@ def file_problems(case: CaseFiles, root: Path) -> list[str]:
         problems.append("has a name that is no text in UTF-8, which no database takes; rename its files")
     for kind, path in case.by_kind:
         if not path.is_file():
-            problems.append(f"has no {kind} {str(path)!r}; add the file or take the case out of the dataset")
+            skip = (
+                ", or leave such cases out with 'incomplete: skip' under 'files'" if case.structures else ""
+            )
+            remedy = f"add the file or take the case out of the dataset{skip if kind == 'label' else ''}"
+            problems.append(f"has no {kind} {str(path)!r}; {remedy}")
         elif not inside(path, root):
             problems.append(
                 f"has the {kind} {str(path)!r}, which links to a file outside {str(root)!r}; "

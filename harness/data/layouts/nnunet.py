@@ -21,7 +21,7 @@ _EXPECTS = (
     "a raw dataset of nnU-Net v2 there: dataset.json, imagesTr/<case>_0000<ending>, labelsTr/<case><ending>"
 )
 _PICTURES = (".png", ".bmp", ".tif", ".tiff", ".jpg", ".jpeg")
-_ENDINGS = (".nii.gz", ".nii", *_PICTURES)
+_ENDINGS = (".nii.gz", ".nii", ".nrrd", *_PICTURES)
 """What the reader can decode."""
 
 

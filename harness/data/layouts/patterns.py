@@ -1,8 +1,8 @@
 """The layout ``files``: cases found by the patterns of a dataset's manifest.
 
 ``{case}`` stands for the name of the case, wherever it is written in a pattern; besides it, ``*`` and
-``?`` match within one part of the path, as in a shell. The first label pattern tells which cases
-there are.
+``?`` match within one part of the path, as in a shell. The label patterns tell which cases there are:
+every file that one of them matches is of a case.
 """
 
 import glob
@@ -20,20 +20,54 @@ _CASE = "{case}"
 
 @layout("files", _EXPECTS)
 def find(root: Path, description: DatasetDescription) -> list[CaseFiles]:
-    """Return one case for each file that matches the label pattern.
+    """Return one case for each name in a file that matches a label pattern, but those left out.
 
     Raises:
-        InputError: if a pattern leaves the folder, or ``patient`` or ``site`` does not name those of
-            a case.
+        InputError: if a pattern leaves the folder, ``patient`` or ``site`` does not name those of a case,
+            or every case lacks the mask of a class.
     """
-    patterns = description.files
+    patterns = _patterns(description)
+    left_out = incomplete_cases(root, description)
+    names = [name for name in _names(root, patterns) if name not in left_out]
+    if left_out and not names:
+        case, classes = next(iter(left_out.items()))
+        raise InputError(
+            f"dataset {description.name!r}: all {len(left_out)} cases in {str(root)!r} lack the mask of a "
+            f"class, {case!r} that of {', '.join(classes)}; correct the patterns under 'files.label', or "
+            "leave out classes that nobody annotated"
+        )
+    return [_case(root, name, patterns, f"dataset {description.name!r}") for name in names]
+
+
+def incomplete_cases(root: Path, description: DatasetDescription) -> dict[str, tuple[str, ...]]:
+    """Return the cases that ``incomplete: skip`` leaves out, with the classes that nobody annotated there.
+
+    Args:
+        root: The dataset's folder.
+        description: A dataset of the layout ``files``.
+
+    Raises:
+        InputError: if a pattern leaves the folder.
+    """
+    patterns = _patterns(description)
+    if patterns.incomplete == "refuse" or isinstance(patterns.label, str):
+        return {}
+    having = {index: set(_named_by(root, pattern)) for index, pattern in patterns.label.items()}
+    lacking = {
+        name: tuple(description.classes[index] for index in sorted(having) if name not in having[index])
+        for name in _names(root, patterns)
+    }
+    return {name: classes for name, classes in lacking.items() if classes}
+
+
+def _patterns(description: DatasetDescription) -> FilePatterns:
+    patterns, where = description.files, f"dataset {description.name!r}"
     if patterns is None:
-        raise InputError(f"dataset {description.name!r}: the layout 'files' needs patterns; add 'files'")
-    where = f"dataset {description.name!r}"
+        raise InputError(f"{where}: the layout 'files' needs patterns; add 'files'")
     optional = (patterns.mask,) if patterns.mask else ()
     for pattern in (*patterns.labels, *patterns.channels, *optional):
         _check(pattern, where)
-    return [_case(root, name, patterns, where) for name in _names(root, patterns.labels[0])]
+    return patterns
 
 
 def _case(root: Path, name: str, patterns: FilePatterns, where: str) -> CaseFiles:
@@ -73,7 +107,12 @@ def _glob(root: Path, pattern: str, case: str) -> list[Path]:
     return sorted(path for path in found if path.is_file() and not is_junk(path, root))
 
 
-def _names(root: Path, pattern: str) -> list[str]:
+def _names(root: Path, patterns: FilePatterns) -> list[str]:
+    """Return the names of all cases that have a label file."""
+    return sorted({name for pattern in patterns.labels for name in _named_by(root, pattern)})
+
+
+def _named_by(root: Path, pattern: str) -> list[str]:
     """Return what ``{case}`` stands for in each match, without repetition."""
     normal = str(PurePosixPath(pattern))
     before, *others = (

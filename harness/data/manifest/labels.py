@@ -17,10 +17,12 @@ from harness.data.manifest.words import NamedFile, says_mask_only
 from harness.errors import InputError
 
 _COMPARED = 2  # cases in which several label files are compared
-_MOST_FAMILIES = 6  # so many are compared at most
+_FEW = 6  # families of which two cases are compared, and one of more
+_MOST_FAMILIES = 9  # so many are compared at most
 _NEARLY_ALL = 0.95
 _APART = 0.3  # Dice below which two masks show different things
 _COMPLETE = 0.9
+_ANNOTATED = 0.5  # of the cases: a class whose mask so many have is one that others lack
 _MANY_CODES = 40
 _LOSSY = {".jpg", ".jpeg"}
 
@@ -45,6 +47,18 @@ class LabelFiles:
     def structures(self) -> bool:
         """Whether every class has a mask of its own."""
         return len(self.families) > 1
+
+    @property
+    def whole(self) -> tuple[str, ...]:
+        """The cases that have all label files, in natural order."""
+        shared = set.intersection(*(set(family.files) for family in self.families))
+        return tuple(sorted(shared, key=natural_order))
+
+    @property
+    def incomplete(self) -> tuple[str, ...]:
+        """The cases that lack the mask of a class, in natural order."""
+        some = {case for family in self.families for case in family.files}
+        return tuple(sorted(some - set(self.whole), key=natural_order))
 
 
 @dataclass(frozen=True)
@@ -80,26 +94,16 @@ def choose_labels(pairing: Pairing, sampler: Sampler) -> LabelFiles:
     families, masks = pairing.of("label"), pairing.of("mask")
     if not families:
         families, masks = masks, []
-    most = len(families[0].files)
-    complete = [family for family in families if len(family.files) >= _COMPLETE * most]
-    doubts = [
-        f"{family.pattern} is left out: only {len(family.files)} of {most} cases have it"
-        for family in families
-        if family not in complete
-    ]
-    if len(complete) > _MOST_FAMILIES:
-        doubts.append(f"{len(complete)} label files per case; only the first {_MOST_FAMILIES} were compared")
-        complete = sorted(complete, key=lambda family: natural_order(family.pattern))[:_MOST_FAMILIES]
-    if len(complete) > 1:
-        compared = _foregrounds(complete, sampler)
-        region = _region(complete, compared)
-        if region is not None:
-            masks.append(complete.pop(region))
-            compared = [case[:region] + case[region + 1 :] for case in compared]
-        complete, further = _kinds(complete, compared, sampler)
-        doubts += further
-    needed = complete[0].files.keys()
+    chosen, region, told = _by_class(families, sampler) or _one_map(families, sampler)
+    masks += region
+    needed = set(chosen[0].files)
     fitting = [family for family in masks if family.files.keys() >= needed]
+    doubts = [
+        f"{family.pattern} is left out: only {len(family.files)} of {len(families[0].files)} cases have it"
+        for family in families
+        if len(family.files) < _COMPLETE * len(families[0].files) and family not in chosen
+    ]
+    doubts += told
     doubts += [
         f"{family.pattern} is left out: only {len(family.files.keys() & needed)} of {len(needed)} cases "
         "have it"
@@ -107,13 +111,55 @@ def choose_labels(pairing: Pairing, sampler: Sampler) -> LabelFiles:
         if family not in fitting
     ]
     doubts += [f"{family.pattern} is another mask for normalisation" for family in fitting[1:]]
-    return LabelFiles(tuple(complete), fitting[0] if fitting else None, tuple(doubts))
+    return LabelFiles(tuple(chosen), fitting[0] if fitting else None, tuple(doubts))
+
+
+_Choice = tuple[list[Family], list[Family], list[str]]
+"""Label families, masks for normalisation among them, doubts."""
+
+
+def _by_class(families: Sequence[Family], sampler: Sampler) -> _Choice | None:
+    """Return one mask per class where some cases lack the mask of a class; None if that is not so."""
+    most = len(families[0].files)
+    enough = [family for family in families if len(family.files) >= _ANNOTATED * most]
+    some = any(len(family.files) < _COMPLETE * most for family in enough)
+    if not some or len(enough) > _MOST_FAMILIES:
+        return None
+    chosen, region, doubts = _compared(enough, sampler)
+    return (chosen, region, doubts) if len(chosen) > 1 else None
+
+
+def _one_map(families: Sequence[Family], sampler: Sampler) -> _Choice:
+    """Return what the families that nearly all cases have are."""
+    most = len(families[0].files)
+    complete = [family for family in families if len(family.files) >= _COMPLETE * most]
+    doubts = []
+    if len(complete) > _MOST_FAMILIES:
+        doubts.append(f"{len(complete)} label files per case; only the first {_MOST_FAMILIES} were compared")
+        complete = sorted(complete, key=lambda family: natural_order(family.pattern))[:_MOST_FAMILIES]
+    if len(complete) == 1:
+        return complete, [], doubts
+    chosen, region, further = _compared(complete, sampler)
+    return chosen, region, [*doubts, *further]
+
+
+def _compared(families: Sequence[Family], sampler: Sampler) -> _Choice:
+    """Open some files of several families to tell what they are."""
+    families = list(families)
+    compared = _foregrounds(families, sampler)
+    region = _region(families, compared)
+    masks = []
+    if region is not None:
+        masks.append(families.pop(region))
+        compared = [case[:region] + case[region + 1 :] for case in compared]
+    chosen, doubts = _kinds(families, compared, sampler)
+    return chosen, masks, doubts
 
 
 def _foregrounds(families: Sequence[Family], sampler: Sampler) -> list[list[Mask]]:
-    """Return the foreground of every family in some cases that have all."""
+    """Return the foreground of every family in some cases that have all; in one if they are many."""
     shared = set.intersection(*(set(family.files) for family in families))
-    cases = evenly(sorted(shared, key=natural_order), _COMPARED)
+    cases = evenly(sorted(shared, key=natural_order), _COMPARED if len(families) <= _FEW else 1)
     return [[sampler.foreground(family.files[case]) for family in families] for case in cases]
 
 

@@ -7,8 +7,8 @@ from harness.data.layouts import is_junk
 from harness.data.manifest.words import NamedFile
 from harness.errors import InputError
 
-SUFFIXES = (".nii.gz", ".nii", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
-_UNREAD = (".nrrd", ".mha", ".mhd", ".dcm", ".gif", ".npy", ".npz", ".h5", ".mat")
+SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
+_UNREAD = (".nhdr", ".mha", ".mhd", ".dcm", ".gif", ".npy", ".npz", ".h5", ".mat")
 
 
 def list_images(folder: Path) -> list[NamedFile]:
@@ -39,8 +39,8 @@ def list_images(folder: Path) -> list[NamedFile]:
             f" (it holds {', '.join(sorted(others))} files, which lossbench does not read)" if others else ""
         )
         raise InputError(
-            f"no image in {str(folder)!r}{seen}; give a folder with NIfTI (.nii, .nii.gz), PNG, JPEG, TIFF "
-            "or BMP files"
+            f"no image in {str(folder)!r}{seen}; give a folder with NIfTI (.nii, .nii.gz), NRRD, PNG, JPEG, "
+            "TIFF or BMP files"
         )
     return sorted(found, key=lambda file: file.path)
 

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from harness.data.layouts import natural_order
 from harness.data.manifest.channels import Channels, complete_families, describe_channels
 from harness.data.manifest.grid import Grid, SplitGuess, choose_grid, choose_split
 from harness.data.manifest.labels import Codes, LabelFiles, choose_labels, read_codes
@@ -114,7 +113,7 @@ def look_at(folder: Path, name: str) -> Finding:
 def _finding(pairing: Pairing, sampler: Sampler, name: str, guessed: Sequence[str]) -> Finding:
     """Look into the files of some cases."""
     labels = choose_labels(pairing, sampler)
-    cases = tuple(sorted(labels.families[0].files, key=natural_order))
+    cases = labels.whole
     found = complete_families(pairing.of("image"), cases)
     left = max(_LABELS_SAMPLED // 2, _MOST_OPENED - 10 - sampler.opened)
     sampled = evenly(cases, max(2, min(_LABELS_SAMPLED, left) // len(labels.families)))
@@ -127,6 +126,8 @@ def _finding(pairing: Pairing, sampler: Sampler, name: str, guessed: Sequence[st
     patient = guess_patients(cases)
     split = choose_split(patient.patients if patient else len(cases))
     told = (*guessed, *channels.doubts, *labels.doubts, *codes.doubts, *grid.doubts, *split.doubts)
+    if labels.incomplete:
+        told = (*told, _lacking(labels))
     folder = sampler.root.resolve().name
     return Finding(
         name=name,
@@ -141,6 +142,15 @@ def _finding(pairing: Pairing, sampler: Sampler, name: str, guessed: Sequence[st
         split=split,
         doubts=(*told, *_leftovers(pairing, labels, channels)),
         opened=sampler.opened,
+    )
+
+
+def _lacking(labels: LabelFiles) -> str:
+    number, of = len(labels.incomplete), len(labels.incomplete) + len(labels.whole)
+    return (
+        f"{number} of {of} cases, such as {labels.incomplete[0]!r}, lack the mask of a class and are left "
+        "out ('incomplete: skip'): a missing mask means that nobody annotated the class there; where the "
+        "class is absent instead, write an empty mask"
     )
 
 
@@ -203,13 +213,13 @@ def _without_folders(file: NamedFile) -> str:
 def _leftovers(pairing: Pairing, labels: LabelFiles, channels: Channels) -> list[str]:
     """Return doubts about files that no pattern covers."""
     used = {family.pattern for family in (*labels.families, *channels.families)}
-    doubts = []
+    doubts, labelled = [], {*labels.whole, *labels.incomplete}
     without_label = [
         file.path
         for family in pairing.families
         if family.pattern in used and family.role == "image"
         for case, file in family.files.items()
-        if case not in labels.families[0].files
+        if case not in labelled
     ]
     rest = [file.path for file in pairing.rest]
     for paths, what in (

@@ -78,6 +78,8 @@ def _files(found: Finding) -> Iterator[str]:
         yield "  label:  # one mask per class; where they overlap a later one wins: check the order"
         for index, family in enumerate(found.labels.families, 1):
             yield f"    {index}: {quoted(family.pattern)}"
+        if found.labels.incomplete:
+            yield f"  incomplete: skip  # {len(found.labels.incomplete)} cases lack the mask of a class"
     else:
         yield f"  label: {quoted(found.labels.families[0].pattern)}  # {total} cases"
     if found.labels.mask:

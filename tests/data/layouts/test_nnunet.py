@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 from PIL import Image
 
 from harness.data.case import IGNORE
@@ -33,6 +34,24 @@ def description(**changes: object) -> DatasetDescription:
 
 def glioma(labels: dict[int, object]) -> DatasetDescription:
     return description(name="glioma", channels=("T1",), classes={1: "edema", 2: "core"}, labels=labels)
+
+
+def test_nrrd_files_hold_the_same_cases_as_nifti(tmp_path: Path) -> None:
+    before, after = (write_nnunet_plain(tmp_path / name) for name in ("nifti", "nrrd"))
+    for path in [path for path in after.glob("*Tr/*.nii.gz") if not path.name.startswith(".")]:
+        image = sitk.ReadImage(str(path))
+        sitk.WriteImage(image, str(path).replace(".nii.gz", ".nrrd"))
+        path.unlink()
+    listing = (after / "dataset.json").read_text()
+    (after / "dataset.json").write_text(listing.replace(".nii.gz", ".nrrd"))
+    old, new = (
+        [read_case(each, description()) for each in find_cases(root, description())]
+        for root in (before, after)
+    )
+    assert len(old) == len(new) == 3
+    for one, other in zip(old, new, strict=True):
+        np.testing.assert_array_equal(one.image, other.image)
+        np.testing.assert_array_equal(one.labels, other.labels)
 
 
 def test_only_the_last_four_digits_of_a_name_are_the_channel(tmp_path: Path) -> None:
@@ -172,8 +191,8 @@ def test_missing_listing_is_told(tmp_path: Path) -> None:
 
 
 def test_file_ending_that_is_not_read_is_refused(tmp_path: Path) -> None:
-    root = write_nnunet_plain(tmp_path, file_ending=".nrrd")
-    with pytest.raises(InputError, match=r"file_ending '\.nrrd', which is not read; convert the files"):
+    root = write_nnunet_plain(tmp_path, file_ending=".mha")
+    with pytest.raises(InputError, match=r"file_ending '\.mha', which is not read; convert the files"):
         find_cases(root, description())
 
 

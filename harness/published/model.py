@@ -48,6 +48,11 @@ class PublishedNumber:
         printed: The number as printed, with its spread and unit.
         setting: What sets the row apart from others with the same loss: network, trainer, weights.
         remark: What the row alone needs to have said.
+        class_name: The structure by our name of the class; empty for all foreground classes together.
+        variant: What was changed beside the loss, as a study of ours labels it: ``batch norm``.
+        alpha: The schedule of alpha, with its value if it is constant: ``constant 0.01``; empty if the loss
+            has none, or if it is not known.
+        nearest: Our metric that is nearest where that of the same name is farther: ``slice_dsc``; else empty.
     """
 
     study: str
@@ -65,3 +70,17 @@ class PublishedNumber:
     printed: str
     setting: str = ""
     remark: str = ""
+    class_name: str = ""
+    variant: str = ""
+    alpha: str = ""
+    nearest: str = ""
+
+    @property
+    def beside(self) -> str:
+        """The metric of ours that the number stands beside."""
+        return self.nearest or self.metric
+
+    @property
+    def relative(self) -> bool:
+        """Whether it is the change of a metric in %, not the metric."""
+        return self.unit.startswith("relative change")

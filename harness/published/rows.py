@@ -59,6 +59,10 @@ def _number(study: str, row: Mapping[str, str]) -> PublishedNumber:
         printed=_printed(row["value"], row["spread"], unit),
         setting=row["setting"],
         remark=row["remark"],
+        class_name=row["class_name"],
+        variant=row["variant"],
+        alpha=row["alpha"],
+        nearest=row["nearest"],
     )
 
 

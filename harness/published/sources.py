@@ -41,7 +41,7 @@ SOURCES: Mapping[str, Source] = MappingProxyType(
         ),
         "kervadec2021_alpha": Source(
             citation=_KERVADEC_2021,
-            short="Kervadec et al. 2021",
+            short="Kervadec et al. 2021, strategies for alpha",
             table="table of the strategies for alpha, read from a reproduction",
             url=_KERVADEC_2021_URL,
             evaluation="cases of ISLES; which ones was not in the reproduction",

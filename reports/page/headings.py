@@ -40,6 +40,7 @@ _TABLES = {
     "S4": "Both checkpoints",
     "S5": "All pairs",
     "S6": "Claims",
+    "S7": "Relative changes",
 }
 _SUPPLEMENT = "Supplement"
 

@@ -5,9 +5,10 @@ To add a table, put a module here with a function of :class:`reports.results.Stu
 missing it raises :class:`NothingToTell` with a sentence, or returns none where nobody would expect one.
 
 ``model`` says what a table is, ``score_table`` makes tables of scores (``scores`` the main one, with
-``standing`` and ``published`` beside the means, ``supplements`` those by class, metric and checkpoint), the
-modules named after T2 to T7 and the other supplements tell the statistics in words and numbers, ``notes`` and
-``numbers`` hold what they say alike, and ``write``, ``latex`` and ``html`` the formats. What may come in:
+``standing`` and ``published`` beside the means, ``supplements`` those by class, metric and checkpoint),
+``printed_rows`` says which printed numbers stand beside which row, the modules named after T2 to T7 and the
+other supplements tell the statistics in words and numbers, ``notes`` and ``numbers`` hold what they say
+alike, and ``write``, ``latex`` and ``html`` the formats. What may come in:
 :class:`reports.results.StudyResults`, statistics that are computed already, and printed numbers.
 """
 

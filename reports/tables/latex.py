@@ -21,7 +21,7 @@ PORTRAIT = 450.0
 _LABEL = 150.0
 _HEAD = 15
 _SYMBOLS = {"†": r"$\dagger$", "★": r"$\star$"}
-_NUMBER = re.compile(r"(?P<whole>\d+)(?:\.(?P<decimals>\d+))?")
+_NUMBER = re.compile(r"(?P<sign>[+-]?)(?P<whole>\d+)(?:\.(?P<decimals>\d+))?")
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,8 @@ def _format(numbers: Sequence[str]) -> str:
     found = [match for match in map(_NUMBER.fullmatch, numbers) if match]
     whole = max((len(match["whole"]) for match in found), default=1)
     decimals = max((len(match["decimals"] or "") for match in found), default=0)
-    return f"{whole}.{decimals}" if decimals else f"{whole}"
+    sign = "+" if any(match["sign"] for match in found) else ""
+    return f"{sign}{whole}.{decimals}" if decimals else f"{sign}{whole}"
 
 
 def _after(cell: Cell) -> str:

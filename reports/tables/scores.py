@@ -4,7 +4,7 @@ from reports.aggregate import seed_statistics
 from reports.results import StudyResults
 from reports.tables.model import Table
 from reports.tables.notes import table_notes
-from reports.tables.published import with_published
+from reports.tables.published import Place, nearest_metrics, with_published
 from reports.tables.registry import AnyTable, register_table
 from reports.tables.score_table import (
     ARROWS,
@@ -28,9 +28,20 @@ def main_tables(results: StudyResults) -> list[AnyTable]:
 
 
 def main_table(results: StudyResults) -> Table:
-    """Return Table T1: mean (SD over seeds) of every loss on every dataset."""
-    metrics = results.main_metrics()
-    columns = [(dataset, metric) for dataset in results.datasets for metric in metrics]
+    """Return Table T1: mean (SD over seeds) of every loss on every dataset.
+
+    Another metric of ours has columns where it is the nearest to printed numbers.
+    """
+    nearest = {dataset: nearest_metrics(results, dataset) for dataset in results.datasets}
+    metrics = list(
+        dict.fromkeys([*results.main_metrics(), *(each for own in nearest.values() for each in own)])
+    )
+    columns = [
+        (dataset, metric)
+        for dataset in results.datasets
+        for metric in metrics
+        if metric in (*results.main_metrics(), *nearest[dataset])
+    ]
     table = score_table(
         results,
         cell_frame(results, seed_statistics(results.run_values), columns),
@@ -42,4 +53,5 @@ def main_table(results: StudyResults) -> Table:
             standings=standings(results),
         ),
     )
-    return with_published(results, table)
+    places = [Place(dataset, dataset) for dataset in results.datasets]
+    return with_published(results, table, places, metrics)

@@ -1,4 +1,7 @@
-"""Supplementary tables of scores: by class (S1), of every metric (S2), of both checkpoints (S4)."""
+"""Supplementary tables of scores: by class (S1), of every metric (S2), of both checkpoints (S4).
+
+Numbers that papers print by class stand in S1, those of metrics that are not in T1 in S2.
+"""
 
 import pandas as pd
 
@@ -6,6 +9,7 @@ from reports.aggregate import patient_values, run_values, seed_statistics
 from reports.results import StudyResults
 from reports.tables.model import Table
 from reports.tables.notes import BOLD, table_notes
+from reports.tables.published import Place, nearest_metrics, with_published
 from reports.tables.registry import AnyTable, NothingToTell, register_table
 from reports.tables.score_table import (
     ScoreTable,
@@ -46,7 +50,7 @@ def _class_table(results: StudyResults, dataset: str) -> Table:
         )
         for index in range(1, len(names))
     ]
-    return score_table(
+    table = score_table(
         results,
         pd.concat(frames, ignore_index=True),
         ScoreTable(
@@ -56,6 +60,8 @@ def _class_table(results: StudyResults, dataset: str) -> Table:
             group=lambda row: str(row["class_name"]),
         ),
     )
+    places = [Place(name, dataset, name) for name in names[1:]]
+    return with_published(results, table, places, metrics, others=True)
 
 
 @register_table("S2", "metrics")
@@ -76,7 +82,7 @@ def supplements_of_metrics(results: StudyResults) -> list[AnyTable]:
 def _metric_table(results: StudyResults, dataset: str, metrics: list[str]) -> Table:
     own = results.run_values[results.run_values["dataset"] == dataset]
     told = [metric for metric in metrics if (own["metric"] == metric).any()] or metrics
-    return score_table(
+    table = score_table(
         results,
         cell_frame(results, seed_statistics(own), [(dataset, metric) for metric in told]),
         ScoreTable(
@@ -86,6 +92,9 @@ def _metric_table(results: StudyResults, dataset: str, metrics: list[str]) -> Ta
             group=lambda row: str(row["dataset"]),
         ),
     )
+    in_main = {*results.main_metrics(), *nearest_metrics(results, dataset)}
+    others = [metric for metric in told if metric not in in_main]
+    return with_published(results, table, [Place(dataset, dataset)], others, others=True)
 
 
 def _cells(results: StudyResults) -> str:

@@ -32,6 +32,8 @@ _CSV_COLUMNS = {
     "checkpoint": "checkpoint",
     "mean": "mean",
     "sd": "sd_over_seeds",
+    "low": "low",
+    "high": "high",
     "seeds": "seeds",
     "planned": "seeds_planned",
     "collapsed": "runs_collapsed",

@@ -164,9 +164,22 @@ def test_the_ablation_of_nnunet_stays_as_printed(row: str, values: tuple[float, 
     assert all(("relative change" in number.unit) == relative for number in found)
 
 
-def test_variants_of_the_network_stand_for_no_loss() -> None:
-    losses = {number.loss for number in published_numbers("nnunet2019") if number.expression}
+def test_variants_of_the_network_have_the_loss_of_vanilla_and_stand_apart_from_it() -> None:
+    numbers = published_numbers("nnunet2019")
+    losses = {number.loss for number in numbers if not number.variant}
     assert losses == {"Vanilla nnU-Net", "Only cross-entropy loss", "Only dice loss"}
+    variants = {number.variant: number.loss for number in numbers if number.variant}
+    assert variants == {
+        "batch norm": "Batch norm instead of Inst. norm",
+        "no normalisation": "No feature map normalization",
+        "ReLU": "ReLU instead of LeakyReLU",
+        "no augmentation": "No data augmentation",
+    }
+    assert {number.expression for number in numbers if number.variant} == {"dice + ce"}
+    assert [each.printed for each in published_for("msd_lung", "ce + dice")] == ["0.65"]
+    (found,) = published_for("msd_lung", "dice + ce", variant="Batch Norm")
+    assert (found.value, found.relative) == (-14.2, True)
+    assert published_for("msd_lung", "ce", variant="batch norm") == []
 
 
 def test_loss_odyssey() -> None:
@@ -187,10 +200,48 @@ def test_every_source_is_used() -> None:
 
 def test_named_datasets_and_their_structures_are_in_the_catalogue() -> None:
     known = catalogue()
-    assert {number.dataset for number in EVERYTHING} - {""} <= set(known)
-    for number in published_numbers("odyssey2021"):
-        if number.dataset:
-            assert number.label in known[number.dataset].classes.values()
+    assert {number.dataset for number in EVERYTHING} <= set(known)
+    for number in EVERYTHING:
+        assert number.class_name in {"", *known[number.dataset].classes.values()}
+
+
+@pytest.mark.parametrize(
+    ("study", "printed", "ours"),
+    [
+        ("anatomynet2019", "Brain Stem", "brain stem"),
+        ("anatomynet2019", "Mand.", "mandible"),
+        ("anatomynet2019", "Optic Ner L", "left optic nerve"),
+        ("anatomynet2019", "Paro. R", "right parotid"),
+        ("anatomynet2019", "Subm. L", "left submandibular"),
+        ("anatomynet2019", "average", ""),
+        ("wong2018", "1", "label 1"),
+        ("wong2018", "19", "label 19"),
+        ("wong2018", "average", ""),
+        ("odyssey2021", "cancer", "cancer"),
+    ],
+)
+def test_printed_structures_have_our_names(study: str, printed: str, ours: str) -> None:
+    found = {number.class_name for number in published_numbers(study) if number.label == printed}
+    assert found == {ours}
+
+
+def test_every_structure_of_a_dataset_that_is_printed_by_structure_is_there() -> None:
+    known = catalogue()
+    for dataset in ("pddca", "brain_19_labels"):
+        named = [number.class_name for number in EVERYTHING if number.dataset == dataset]
+        assert set(named) == {"", *known[dataset].classes.values()}
+
+
+def test_numbers_with_a_known_schedule_name_it() -> None:
+    alphas = Counter((each.source.short, each.alpha) for each in EVERYTHING if each.alpha)
+    assert alphas["Kervadec et al. 2019", "rebalance"] == 4
+    strategies = {each.alpha for each in EVERYTHING if each.source == SOURCES["kervadec2021_alpha"]}
+    assert strategies == {"constant 0.01", "constant 1", "constant 2", "increase", "rebalance"}
+
+
+def test_means_over_slices_stand_beside_ours_of_slices() -> None:
+    nearest = {(each.source.short, each.metric): each.beside for each in EVERYTHING if each.nearest}
+    assert nearest == {("Kervadec et al. 2019", "dsc"): "slice_dsc"}
 
 
 @pytest.mark.parametrize("expression", sorted({each.expression for each in EVERYTHING} - {""}))
@@ -199,7 +250,7 @@ def test_every_expression_is_a_loss_of_ours_in_canonical_form(expression: str) -
 
 
 def test_metrics_are_named_as_ours() -> None:
-    assert {number.metric for number in EVERYTHING} <= {*METRICS, "nsd"}  # ours name the tolerance
+    assert {number.beside for number in EVERYTHING} <= {*METRICS, "nsd"}  # ours name the tolerance
 
 
 def test_a_row_has_every_column() -> None:

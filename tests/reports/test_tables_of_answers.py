@@ -11,7 +11,7 @@ import pytest
 
 from reports.results import StudyResults, load_results
 from reports.tables import NothingToTell, Table, WordTable, as_html, as_markdown, main_table
-from reports.tables import published as printed
+from reports.tables import printed_rows as printed
 from reports.tables.claims import claim_tables
 from reports.tables.datasets import dataset_table
 from reports.tables.pairs import MOST_ROWS, pair_tables
@@ -117,7 +117,9 @@ class TestPublished:
         monkeypatch.setattr(
             printed,
             "published_for",
-            lambda dataset, expression: found("wmh2017" if dataset == "set0" else "none", expression),
+            lambda dataset, expression, **asked: found(
+                "wmh2017" if dataset == "set0" else "none", expression, **asked
+            ),
         )
         return main_table(wide)
 
@@ -143,7 +145,9 @@ class TestPublished:
     ) -> None:
         found = printed.published_for
         monkeypatch.setattr(
-            printed, "published_for", lambda dataset, expression: found("wmh2017", expression)
+            printed,
+            "published_for",
+            lambda dataset, expression, **asked: found("wmh2017", expression, **asked),
         )
         scores = wide.scores.assign(dataset=wide.scores["dataset"].astype(str) + "-sim")
         names = tuple(f"{name}-sim" for name in wide.datasets)

@@ -110,8 +110,18 @@ def _training(results: StudyResults) -> str:
         augment += f"; at least {share:.0%} of the slices of a batch held foreground"
     return (
         f"{', '.join(filter(None, parts))}; precision {protocol.get('precision')}, augmentation: {augment}. "
-        f"{checkpoint_note(results)}{tuning}"
+        f"{_variants(resolved)}{checkpoint_note(results)}{tuning}"
     )
+
+
+def _variants(resolved: Mapping[str, Any]) -> str:
+    """Say what rows in parentheses change of the network or the protocol."""
+    told = []
+    for variant in resolved.get("variants") or ():
+        changes = {**variant.get("model", {}), **variant.get("protocol", {})}
+        words = ", ".join(f"{key} {value if value != [] else 'none'}" for key, value in changes.items())
+        told.append(f"{variant['label']} ({words})")
+    return f"Rows with a variant in parentheses differ in: {'; '.join(told)}. " if told else ""
 
 
 def _augmentation(resolved: str | Mapping[str, Any]) -> str:

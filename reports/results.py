@@ -16,6 +16,7 @@ from harness.answering.shown import (
     Checkpoint,
     Part,
     Progress,
+    arm_labels,
     checkpoint_of,
     dataset_order,
     folds_of,
@@ -280,7 +281,7 @@ def _loss_order(
         resolved: The study.
         defaults: Label of the default arm by that of the tuned one.
     """
-    declared = [entry.get("label") for entry in resolved.get("losses", ())]
+    declared = arm_labels(resolved)
     first = trials.drop_duplicates("label")
     found = [
         ListedLoss(str(label), str(family), str(expression), defaults.get(str(label)))

@@ -45,7 +45,7 @@ def _row(number: "PublishedNumber") -> dict[str, Any]:
         "dataset": number.printed_dataset,
         "label": number.label,
         "loss": " | ".join(filter(None, [number.loss, number.setting])),
-        "ours": number.expression,
+        "ours": number.expression + (f" ({number.variant})" if number.variant else ""),
         "metric": number.metric,
         "printed": number.printed,
         "as ours": "yes" if number.comparable else "no",

@@ -170,6 +170,14 @@ def complement_of_a_square():
     return (1 - 2.0 * torch.nn.functional.one_hot(labels, 2).movedim(-1, 1).double()) * 50, labels
 
 
+def test_cldice_is_perfect_for_a_prediction_that_fills_the_image():
+    labels = torch.zeros(1, 48, 48, dtype=torch.long)
+    labels[0, 24, 4:44] = 1
+    everywhere = torch.stack([torch.full((1, 48, 48), -10.0), torch.full((1, 48, 48), 10.0)], dim=1)
+    assert LOSSES["cldice"]()(everywhere, labels).item() == pytest.approx(0, abs=1e-3)
+    assert LOSSES["dice"]()(everywhere, labels) > 0.9
+
+
 def test_cldice_with_too_few_iterations_is_perfect_for_the_opposite_and_says_so():
     with pytest.warns(UserWarning, match="soft skeleton of a labelled object is empty after 3 iterations"):
         assert LOSSES["cldice"](iterations=3)(*complement_of_a_square()).item() == pytest.approx(0, abs=1e-9)

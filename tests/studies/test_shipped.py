@@ -5,7 +5,10 @@ import re
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from harness.cli.main import app
+from harness.errors import InputError
 from harness.losses import LOSSES
 from harness.losses.aliases import ALIASES
 from harness.losses.expression import parse_loss
@@ -107,3 +110,15 @@ def test_the_template_says_which_three_lines_to_change() -> None:
     text = shipped_studies()["which_loss"].read_text()
     marked = re.findall(r"^ *(?:- )?(\w+):.*# ([123])$", text, re.MULTILINE)
     assert marked == [("study", "1"), ("dataset", "2"), ("simulate", "3")]
+
+
+def test_the_file_of_a_study_is_printed_to_be_copied() -> None:
+    shown = CliRunner().invoke(app, ["studies", "which_loss"])
+    assert shown.exit_code == 0
+    assert shown.stdout == shipped_studies()["which_loss"].read_text(encoding="utf-8")
+
+
+def test_a_study_that_does_not_ship_is_refused_with_the_nearest() -> None:
+    refused = CliRunner().invoke(app, ["studies", "kervadec2018"])
+    assert isinstance(refused.exception, InputError)
+    assert "kervadec2019" in str(refused.exception)

@@ -200,8 +200,9 @@ def _draw_truth(axis: "Axes", case: _Shown, letters: int) -> None:
         axis.add_patch(
             Rectangle((left, top), right - left, bottom - top, fill=False, ec="white", lw=0.6, ls="--")
         )
-    words = f"{case.chosen.why}\n{_tail(case.chosen.case, letters)}"
-    axis.set_title(words, fontsize=6, loc="left", color=INK, pad=2)
+    words = f"{case.chosen.why}\n{_tail(case.chosen.case, letters - 2)}"
+    # As narrow as a panel's scores: bold letters would run into them.
+    axis.set_title(words, fontsize=6, fontweight="normal", loc="left", color=INK, pad=2)
     _scale_bar(axis, pictures, view)
     if not pictures.photograph:
         axis.text(0.04, 0.93, "R", transform=axis.transAxes, color="white", fontsize=6.5, va="center")

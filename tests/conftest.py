@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import chdir, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -124,6 +125,14 @@ def write_discs(root: Path, patients: int = 8, slices: int = 3, size: int = 28) 
             noise = generator.normal(0, 0.5, label.shape)
             write_nifti(root / "images" / f"p{patient}_{channel}.nii.gz", (label + noise).astype(np.float32))
         write_nifti(root / "labels" / f"p{patient}.nii.gz", label)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_core_for_tiny_data() -> Iterator[None]:
+    """Prepare and check data in this process unless workers are asked for: two more take seconds to start."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("harness.cli.data_options.os", SimpleNamespace(sched_getaffinity=lambda _: {0}))
+        yield
 
 
 @pytest.fixture(scope="session")

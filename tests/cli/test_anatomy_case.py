@@ -18,12 +18,18 @@ def manifest(discs_data):
     return str(discs_data / "discs.yaml")
 
 
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """Where the discs are prepared, once."""
+    return Home(tmp_path_factory.mktemp("home"))
+
+
 @pytest.fixture
-def draw(manifest, discs_data, tmp_path):
+def draw(manifest, discs_data, home):
     """Return the case of the discs after two steps of training."""
 
     def make(case=None, steps=2, **options):
-        return anatomy_case(manifest, case, discs_data, Home(tmp_path), steps=steps, **options)
+        return anatomy_case(manifest, case, discs_data, home, steps=steps, **options)
 
     return make
 

@@ -75,11 +75,15 @@ def test_plan_without_data_still_plans(study_file, tmp_path):
     ("arguments", "sentence"),
     [
         (("run", "quikstart"), "unknown study 'quikstart'; did you mean 'quickstart'?"),
-        (("run", "tiny.yaml", "--set", "losses.0.loss=dise"), "unknown loss 'dise'; did you mean 'dice'?"),
-        (("run", "tiny.yaml", "--set", "seds=3"), "seds: unknown key; did you mean 'seeds'?"),
-        (("run", "tiny.yaml", "--data", "nowhere"), "data folder 'nowhere' does not exist"),
-        (("run", "tiny.yaml", "--data", "."), "no folder 'discs'; expected"),
-        (("run", "tiny.yaml", "--device", "tpu"), "unknown device 'tpu'"),
+        # The others say --local: then they need no process of their own.
+        (
+            ("run", "tiny.yaml", "--local", "--set", "losses.0.loss=dise"),
+            "unknown loss 'dise'; did you mean 'dice'?",
+        ),
+        (("run", "tiny.yaml", "--local", "--set", "seds=3"), "seds: unknown key; did you mean 'seeds'?"),
+        (("run", "tiny.yaml", "--local", "--data", "nowhere"), "data folder 'nowhere' does not exist"),
+        (("run", "tiny.yaml", "--local", "--data", "."), "no folder 'discs'; expected"),
+        (("run", "tiny.yaml", "--local", "--device", "tpu"), "unknown device 'tpu'"),
         (("report", "tiny"), "run a study first"),
         (("losses", "dise"), "unknown loss 'dise'; did you mean 'dice'?"),
         (("data", "prepare", "msd_hipocampus"), "did you mean 'msd_hippocampus'?"),

@@ -8,15 +8,17 @@ import re
 import shutil
 import sqlite3
 import subprocess
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from harness.errors import InputError
 from harness.study.spec import load_study
 from tests.cli.hostile import CASES, CLASSES, LABELS, TESTED, TITLE, write_hostile_study
-from tests.conftest import lossbench_process
+from tests.conftest import lossbench, lossbench_process
 
 EVERY = {*LABELS, "Dice"}
 
@@ -26,8 +28,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The study, run and reported."""
     root = tmp_path_factory.mktemp("hostile")
     write_hostile_study(root)
-    for command in (("run", "tiny.yaml", "--local", "--data", "."), ("report", "tiny.yaml")):
-        done = lossbench_process(*command, cwd=root)
+    for call, command in (
+        (lossbench, ("run", "tiny.yaml", "--local", "--data", ".")),
+        (lossbench_process, ("report", "tiny.yaml")),  # which would print warnings of matplotlib
+    ):
+        done = call(*command, cwd=root)
         assert done.returncode == 0, done.stderr
         assert "Traceback" not in done.stderr
         assert "Glyph" not in done.stderr
@@ -38,8 +43,8 @@ def report(folder: Path) -> Path:
     return folder / "lossbench-home" / "reports" / "tiny"
 
 
-def asked(folder: Path, *arguments: str) -> str:
-    done = lossbench_process(*arguments, cwd=folder)
+def asked(folder: Path, *arguments: str, call: Callable[..., Any] = lossbench) -> str:
+    done = call(*arguments, cwd=folder)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -86,7 +91,8 @@ def test_every_listing_prints_them_without_obeying(folder: Path) -> None:
         text = asked(folder, *arguments)
         assert "\x1b" not in text
         assert "\x07" not in text
-    assert {row["loss"] for row in json.loads(asked(folder, "status", "--json"))["trials"]} == EVERY
+    told = asked(folder, "status", "--json", call=lossbench_process)  # whose output has an encoding
+    assert {row["loss"] for row in json.loads(told)["trials"]} == EVERY
 
 
 @pytest.mark.full
@@ -99,7 +105,7 @@ def test_trace_and_rerun_know_them(folder: Path, tmp_path: Path) -> None:
     text = asked(folder, "db", "rerun", dice)
     (folder / "rerun.yaml").write_text(text)
     try:
-        planned = lossbench_process("plan", "rerun.yaml", "--data", ".", cwd=folder)
+        planned = lossbench("plan", "rerun.yaml", "--data", ".", cwd=folder)
         assert planned.returncode == 0, planned.stderr
     finally:
         (folder / "rerun.yaml").unlink()
@@ -218,8 +224,8 @@ def test_names_in_somebody_elses_database_lead_out_of_no_folder(folder: Path, tm
     theirs.execute("UPDATE study SET name = ?", (outside,))
     theirs.commit()
     theirs.close()
-    asked(tmp_path / "here", "db", "merge", "../theirs.db")
-    refused = lossbench_process("report", outside, cwd=tmp_path / "here")
+    asked(tmp_path / "here", "db", "merge", "../theirs.db", call=lossbench_process)  # which closes theirs
+    refused = lossbench("report", outside, cwd=tmp_path / "here")
     assert refused.returncode == 2
     assert "no folder can have this name; give --out" in refused.stderr
     asked(tmp_path / "here", "db", "delete", outside, "--yes")
@@ -250,7 +256,7 @@ def test_a_file_name_that_is_no_text_is_refused_in_one_sentence(folder: Path, tm
         path.rename(bad.decode("utf-8", "surrogateescape"))
     text = (tmp_path / "discs.yaml").read_text()
     (tmp_path / "discs.yaml").write_text(re.sub(r"\n +- file\n", "\n", text))
-    done = lossbench_process("data", "prepare", "discs.yaml", "--data", ".", cwd=tmp_path)
+    done = lossbench("data", "prepare", "discs.yaml", "--data", ".", cwd=tmp_path)
     assert done.returncode == 2
     assert "case 'fi\\udcffle' has a name that is no text in UTF-8" in done.stderr
     assert "rename its files" in done.stderr

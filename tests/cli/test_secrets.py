@@ -14,7 +14,7 @@ from sqlalchemy.engine import make_url
 from harness.bench.postgresql_server import Server
 from harness.errors import InputError
 from harness.store.database import open_database
-from tests.conftest import MANIFEST, STUDY, lossbench_process, write_discs
+from tests.conftest import MANIFEST, STUDY, lossbench, lossbench_process, write_discs
 
 PASSWORD = "p@ss:w/rd% Geheim'1"
 SPELLINGS = (PASSWORD, quote(PASSWORD, safe=""), quote(PASSWORD), "w/rd", "w%2Frd", "Geheim")
@@ -79,7 +79,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, secret_url: str) -> Path:
         patch.setenv("RAW", f"'{PASSWORD}'".replace("'1", "\\'1"))
         patch.setenv("LOSSBENCH_DB", secret_url)
         ran = lossbench_process("run", "tiny.yaml", "--local", "--data", ".", cwd=root)
-        reported = lossbench_process("report", "tiny.yaml", "--db", secret_url, cwd=root)
+        reported = lossbench("report", "tiny.yaml", "--db", secret_url, cwd=root)
     assert "cannot reach postgresql" in ran.stderr + ran.stdout
     assert "password=***" in ran.stderr + ran.stdout
     assert reported.returncode == 0, reported.stderr
@@ -120,7 +120,7 @@ COMMANDS = [
 
 @pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
 def test_no_command_shows_the_password(environment: Path, arguments: tuple[str, ...]) -> None:
-    done = lossbench_process(*arguments, cwd=environment)
+    done = lossbench(*arguments, cwd=environment)
     assert done.returncode == 0, done.stderr
     assert_hidden(done.stdout + done.stderr)
 
@@ -129,7 +129,7 @@ def test_trace_of_a_failed_trial_shows_why_and_no_password(environment: Path) ->
     sql = "select key from trial where state = 'failed'"
     asked = lossbench_process("db", "query", sql, "--format", "json", cwd=environment)
     [row] = json.loads(asked.stdout)
-    done = lossbench_process("db", "trace", row["key"], cwd=environment)
+    done = lossbench("db", "trace", row["key"], cwd=environment)
     assert "lossbench run" in done.stdout
     assert_hidden(done.stdout + done.stderr)
 
@@ -139,12 +139,10 @@ def test_no_export_copy_or_backup_holds_the_password(
     environment: Path, secret_url: str, tmp_path: Path
 ) -> None:
     every = [
-        lossbench_process("db", "backup", tmp_path / "copy.dump", cwd=environment),
-        lossbench_process("db", "export", tmp_path / "csv", "--format", "csv", cwd=environment),
-        lossbench_process("db", "export", tmp_path / "parquet", "--json", cwd=environment),
-        lossbench_process(
-            "db", "merge", secret_url, "--db", f"sqlite:///{tmp_path}/merged.db", cwd=environment
-        ),
+        lossbench("db", "backup", tmp_path / "copy.dump", cwd=environment),
+        lossbench("db", "export", tmp_path / "csv", "--format", "csv", cwd=environment),
+        lossbench("db", "export", tmp_path / "parquet", "--json", cwd=environment),
+        lossbench("db", "merge", secret_url, "--db", f"sqlite:///{tmp_path}/merged.db", cwd=environment),
     ]
     for done in every:
         assert done.returncode == 0, done.stderr
@@ -168,7 +166,7 @@ def test_errors_about_a_database_do_not_quote_its_password(
     shape: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LOSSBENCH_DB", shape.format(quote(PASSWORD, safe="")))
-    done = lossbench_process("status", "--json", cwd=tmp_path)
+    done = lossbench("status", "--json", cwd=tmp_path)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert_hidden(done.stdout + done.stderr)
@@ -180,7 +178,7 @@ def test_errors_about_a_database_do_not_quote_its_password(
 
 def test_another_database_that_cannot_be_read_is_named_without_its_password(tmp_path: Path) -> None:
     other = WRONG["unreachable"].format(quote(PASSWORD, safe=""))
-    done = lossbench_process("db", "merge", other, "--db", "sqlite:///new.db", cwd=tmp_path)
+    done = lossbench("db", "merge", other, "--db", "sqlite:///new.db", cwd=tmp_path)
     assert done.returncode == 2
     assert "jane:***@127.0.0.1" in done.stderr
     assert_hidden(done.stdout + done.stderr)

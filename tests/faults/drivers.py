@@ -38,8 +38,12 @@ losses:
 """
 
 # What follows an assignment is the command line; a few seconds of the product are tenths of a second here.
+# Tiny data is prepared in the same process: two more take seconds to start.
 _PROGRAM = """\
+import types
+import harness.cli.data_options
 import harness.scheduling.heart, harness.store.backends.sqlite, harness.store.trials
+harness.cli.data_options.os = types.SimpleNamespace(sched_getaffinity=lambda _: {{0}})
 harness.scheduling.heart.BEAT_SECONDS = {beat}
 harness.store.trials.LEASE_SECONDS = {lease}
 harness.store.backends.sqlite.BUSY_TIMEOUT_SECONDS = {busy}

@@ -9,6 +9,7 @@ import torch
 
 from harness.losses import LOSSES, Loss, parse_loss
 from harness.losses.base import Family, Need, constructor_parameters
+from tests.losses.one_of_each import quick_for_one_of_each
 
 NOT_ZERO_WHEN_PERFECT = {
     "boundary": "is negative inside the object",
@@ -82,7 +83,15 @@ def test_declares_itself(name):
 @every_loss
 @pytest.mark.parametrize("classes", [2, 4])
 @pytest.mark.parametrize("case", list(label_cases(2)))
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize(
+    "dtype",
+    [
+        torch.float64,
+        torch.float16,  # the narrowest range; test_safety.py has all types with all classes
+        pytest.param(torch.float32, marks=pytest.mark.full),
+        pytest.param(torch.bfloat16, marks=pytest.mark.full),
+    ],
+)
 def test_finite_value_and_gradient(name, classes, case, dtype):
     labels = label_cases(classes)[case]
     logits = torch.randn(2, classes, 8, 8, generator=torch.Generator().manual_seed(0)).to(dtype)
@@ -250,7 +259,7 @@ def test_channels_last_gives_the_same(name, noise):
     )
 
 
-@every_loss
+@pytest.mark.parametrize("name", quick_for_one_of_each(LOSSES))
 def test_compiles_without_a_graph_break(name, noise, needs_of):
     torch._dynamo.reset()
     logits, labels = noise(dtype=torch.float32)

@@ -1,6 +1,5 @@
-import importlib.util
+import importlib
 import shutil
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -13,16 +12,8 @@ from reports.results import StudyResults, load_results
 
 
 def _load(file: str) -> ModuleType:
-    """Import a neighbour file: test folders are no packages."""
-    name = f"lossbench_{file}_study"
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{file}.py"))
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
-        spec.loader.exec_module(module)
-    return sys.modules[name]
+    """Import a neighbour file, once for the tests of all folders."""
+    return importlib.import_module(f"tests.reports.{file}")
 
 
 @pytest.fixture(scope="session")
@@ -40,6 +31,12 @@ def made_up() -> ModuleType:
 def wide_study() -> ModuleType:
     """Makes studies of any width."""
     return _load("wide_study")
+
+
+@pytest.fixture(scope="session")
+def papers() -> ModuleType:
+    """Makes studies of the losses of papers."""
+    return _load("papers_study")
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,8 @@ LOSSES: tuple[tuple[str, str, str, float], ...] = (
     ("Dice + CE", "dice + ce", "compound", 0.14),
     ("GDL + boundary (tuned)", "gdl + boundary", "compound", 0.16),
 )
+
+_RESULTS: dict[tuple[str, str, int, bool], tuple[dict[str, np.ndarray[Any, Any]], list[dict[str, Any]]]] = {}
 
 
 @dataclass(frozen=True)
@@ -116,6 +119,7 @@ def resolved(seeds: int) -> dict[str, Any]:
     }
 
 
+@cache
 def heads(patients: int = 14) -> MadeUpDataset:
     """Ellipsoids with bright spots: five thick slices, one class."""
     images, truths = {}, {}
@@ -140,6 +144,7 @@ def heads(patients: int = 14) -> MadeUpDataset:
     )
 
 
+@cache
 def eyes(patients: int = 7) -> MadeUpDataset:
     """Photographs of two eyes a patient: one slice, two nested classes."""
     images, truths = {}, {}
@@ -236,7 +241,7 @@ def finish_trial(
     diverged = first and record.label == "Boundary" and record.seed == seeds - 1
     collapsed = first and record.label == HOSTILE and record.seed == 0
     error = next(size for label, _, _, size in LOSSES if label == record.label)
-    masks = {} if diverged else predictions(record, dataset, error, collapsed)
+    masks, scores = ({}, []) if diverged else result_of(record, dataset, error, collapsed)
     reason = "the loss was not finite in epoch 4" if diverged else None
     if collapsed:
         reason = "validation DSC 0.012 is below 0.05 (see /home/somebody/private/trial.log)"
@@ -251,12 +256,23 @@ def finish_trial(
             best_val_dsc=0.8 - error / 2,
             seconds=12.5,
             epochs=learning_curve(record, error, 4 if diverged else EPOCHS),
-            scores=scores_of(dataset, masks) if masks else [],
+            scores=[dict(score) for score in scores],
             artifacts=[keep(record, dataset, masks, artifacts)] if masks else [],
             environment={"python": "3.11", "torch": "2.13.0", "device": "x86_64", "threads": "1"},
             numerics="x86_64, 1 thread, float32, torch 2.13.0",
         ),
     )
+
+
+def result_of(
+    record: TrialRecord, dataset: MadeUpDataset, error: float, collapsed: bool
+) -> tuple[dict[str, np.ndarray[Any, Any]], list[dict[str, Any]]]:
+    """Return masks and scores of a run, which are the same in every study: computed once."""
+    key = (dataset.name, record.label, record.seed, collapsed)
+    if key not in _RESULTS:
+        masks = predictions(record, dataset, error, collapsed)
+        _RESULTS[key] = masks, scores_of(dataset, masks)
+    return _RESULTS[key]
 
 
 def predictions(

@@ -249,7 +249,7 @@ def test_panels_that_find_no_room_go_over_numbered_pages(few: StudyResults) -> N
     assert few.answer is not None
     plan = replace(few.answer.results.plan, references=("CE", "Dice"))
     answer = answer_study(replace(few.answer.results, plan=plan))
-    answer = replace(answer, datasets=answer.datasets * 7)
+    answer = replace(answer, datasets=answer.datasets * 4)
     with journal("springer"):
         found = {draw.__name__: draw(replace(few, answer=answer)) for draw in FIGURES}
     for name in ("mcb_forest", "rank_sets", "significance_map"):

@@ -227,7 +227,7 @@ def test_a_dataset_without_a_comparison_is_named_in_the_caption(several: StudyRe
         critical_difference(replace(several, answer=answer))
 
 
-@pytest.mark.parametrize("style", ["elsevier", "springer"])
+@pytest.mark.parametrize("style", [pytest.param("elsevier", marks=pytest.mark.full), "springer"])
 def test_nothing_is_clipped_or_too_small_with_hostile_names(style: str, make: Make) -> None:
     labels = ["a&b_<c>|$x$", "ü" * 60, "_hidden", "100% \\loss{}#~^", "=SUM(A1)"]
     results = make(losses=labels, datasets=2, seeds=3, patients=8)

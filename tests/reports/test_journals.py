@@ -2,6 +2,8 @@
 
 import re
 import zlib
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -19,12 +21,23 @@ from reports.results import ListedLoss, StudyResults
 MILLIMETRES = {"elsevier": 190, "ieee": 181.9, "mdpi": 184.6, "nature": 183, "slides": 127, "springer": 122}
 
 
-def drawings(results: StudyResults) -> list[tuple[str, Drawing]]:
-    """Every drawing that this study has data for."""
+@pytest.fixture(scope="module")
+def drawn(results: StudyResults) -> Callable[[str], list[Drawing]]:
+    """A function from a style to every drawing that the study has data for, drawn once."""
+
+    @cache
+    def in_style(style: str) -> list[Drawing]:
+        with journal(style):
+            return drawings(results)
+
+    return in_style
+
+
+def drawings(results: StudyResults) -> list[Drawing]:
     found = []
     for entry in FIGURES.values():
         try:
-            found += [(entry.code, drawing) for drawing in entry.draw(results)]
+            found += entry.draw(results)
         except NothingToDraw:
             continue
     return found
@@ -49,11 +62,13 @@ def test_an_unknown_style_is_refused_with_the_nearest_name() -> None:
     "style",
     ["springer", *(pytest.param(name, marks=pytest.mark.full) for name in JOURNALS if name != "springer")],
 )
-def test_figures_fit_the_page_and_no_type_is_below_six_points(style: str, results: StudyResults) -> None:
+def test_figures_fit_the_page_and_no_type_is_below_six_points(
+    style: str, drawn: Callable[[str], list[Drawing]]
+) -> None:
+    found = drawn(style)
+    assert len(found) >= 10
     with journal(style):
-        found = drawings(results)
-        assert len(found) >= 10
-        for _, drawing in found:
+        for drawing in found:
             assert drawing.figure.get_figwidth() <= page_width() + 1e-6, drawing.name
             assert drawing.figure.get_figheight() <= PAGE_HEIGHT + 0.5, drawing.name
             words = [each for each in drawing.figure.findobj(Text) if each.get_text() and each.get_visible()]
@@ -84,8 +99,8 @@ def test_a_loss_looks_the_same_wherever_it_ranks() -> None:
     assert styles(losses) == styles(losses[::-1])
 
 
-def test_every_drawing_has_words_and_numbers(results: StudyResults) -> None:
-    for _, drawing in drawings(results):
+def test_every_drawing_has_words_and_numbers(drawn: Callable[[str], list[Drawing]]) -> None:
+    for drawing in drawn("springer"):
         assert drawing.caption.endswith((".", ".)")), drawing.name
         assert len(drawing.caption) > 80, drawing.name
         assert len(drawing.alt) > 40, drawing.name

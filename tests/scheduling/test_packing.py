@@ -111,6 +111,7 @@ def test_real_trainings_run_side_by_side(job: TrainingJob) -> None:
     assert not job.folder.exists()
 
 
+@pytest.mark.full  # quick: a probe elsewhere that fails, in tests/training/test_probe.py
 def test_a_training_that_cannot_run_is_told_in_one_sentence(job: TrainingJob) -> None:
     broken = replace(job, prepared=job.prepared / "nowhere")
     with pytest.raises(

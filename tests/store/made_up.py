@@ -1,5 +1,6 @@
 """A made-up study in a database of either engine, and the reports' numbers beside it."""
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,16 +37,17 @@ def fill(database: Database, folder: Path, seeds: int = 3) -> None:
 
 @contextmanager
 def filled(engine: str, request: pytest.FixtureRequest, folder: Path) -> Iterator[Database]:
-    """Give a filled database of an engine."""
+    """Give a filled database of an engine: a private copy of one that is filled once."""
     if engine == "sqlite":
-        yield from _filled(f"sqlite:///{folder / 'results.db'}", folder)
+        shutil.copy(request.getfixturevalue("filled_file"), folder / "results.db")
+        yield from _opened(f"sqlite:///{folder / 'results.db'}")
         return
-    with request.getfixturevalue("postgresql").fresh() as url:
-        yield from _filled(url, folder)
+    template = request.getfixturevalue("filled_on_server")
+    with request.getfixturevalue("postgresql").fresh(template) as url:
+        yield from _opened(url)
 
 
-def _filled(url: str, folder: Path) -> Iterator[Database]:
-    database = open_database(url, create=True)
-    fill(database, folder)
+def _opened(url: str) -> Iterator[Database]:
+    database = open_database(url)
     yield database
     database.close()

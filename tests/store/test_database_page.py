@@ -2,18 +2,19 @@
 
 import doctest
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from harness.store import diagram
-from harness.store.database import Database, open_database
+from harness.store.database import Database
 from harness.store.dictionary import COLUMNS
 from harness.store.query import run_query
 from harness.store.schema import Base
 from harness.store.views import VIEWS
-from tests.store.made_up import fill, filled
+from tests.store.made_up import filled
 
 PATH = Path(__file__).resolve().parents[2] / "docs" / "database.md"
 PAGE = PATH.read_text(encoding="utf-8")
@@ -56,20 +57,15 @@ def test_there_are_ten_queries() -> None:
     assert len(QUERIES) == 10
 
 
-def test_both_engines_answer_the_queries_alike(tmp_path: Path, postgresql_url: str) -> None:
-    databases = []
-    for url in (f"sqlite:///{tmp_path / 'results.db'}", postgresql_url):
-        databases.append(open_database(url, create=True))
-        fill(databases[-1], tmp_path / databases[-1].backend.name)
-    for sql in QUERIES:
-        answers = []
-        for database in databases:
-            with run_query(database, sql) as answer:
-                rows = [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
-            answers.append(sorted(comparable(row) for row in rows))
-        assert answers[0] == answers[1], sql
-    for database in databases:
-        database.close()
+def test_both_engines_answer_the_queries_alike(request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    with filled("sqlite", request, tmp_path) as one, filled("postgresql", request, tmp_path) as other:
+        for sql in QUERIES:
+            answers = []
+            for database in (one, other):
+                with run_query(database, sql) as answer:
+                    rows = [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
+                answers.append(sorted(comparable(row) for row in rows))
+            assert answers[0] == answers[1], sql
 
 
 def comparable(row: dict[str, object]) -> list[str]:
@@ -80,12 +76,12 @@ def comparable(row: dict[str, object]) -> list[str]:
     ]
 
 
-def test_the_example_of_the_page_shows_what_it_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_example_of_the_page_shows_what_it_shows(
+    filled_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     home = tmp_path / "lossbench-home"
     home.mkdir()
-    database = open_database(f"sqlite:///{home / 'results.db'}", create=True)
-    fill(database, tmp_path)
-    database.close()
+    shutil.copy(filled_file, home / "results.db")
     monkeypatch.chdir(tmp_path)
     (example,) = re.findall(r"```pycon\n(.*?)```", PAGE, re.DOTALL)
     test = doctest.DocTestParser().get_doctest(example, {}, "example", str(PATH), None)

@@ -24,6 +24,9 @@ from tests.store import made_up
 from tests.store.labs import HOSTILE, Lab, all_scores, study_frames
 
 FORMATS = ("parquet", "csv")
+ENGINES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.full)]
+from_a_file = pytest.mark.parametrize("database", ENGINES, indirect=True)
+"""For what is asked of the folder; that both engines fill it alike is asked by tests without this mark."""
 
 
 @pytest.fixture
@@ -87,6 +90,7 @@ def test_one_study_takes_only_what_it_needs(database: Database, empty: Database,
     assert not (tmp_path / "again").exists()
 
 
+@from_a_file
 @pytest.mark.parametrize("file_format", FORMATS)
 def test_frames_are_read_by_anybody(file_format: str, database: Database, tmp_path: Path) -> None:
     Lab().fill(database)
@@ -115,6 +119,7 @@ def test_challenger_files_have_a_value_for_every_algorithm_and_case(
     assert dsc.small_better is False
 
 
+@from_a_file
 def test_an_algorithm_that_lacks_cases_is_left_out_and_named(database: Database, tmp_path: Path) -> None:
     keys = Lab().fill(database)
     with database.write() as connection:
@@ -127,6 +132,7 @@ def test_an_algorithm_that_lacks_cases_is_left_out_and_named(database: Database,
     }
 
 
+@from_a_file
 def test_a_metric_that_only_some_losses_have_leaves_the_others_in_the_rest(
     database: Database, tmp_path: Path
 ) -> None:
@@ -150,6 +156,7 @@ def test_a_metric_that_only_some_losses_have_leaves_the_others_in_the_rest(
     }
 
 
+@from_a_file
 def test_names_of_studies_make_no_file_elsewhere_and_come_back(
     database: Database, empty: Database, tmp_path: Path
 ) -> None:
@@ -167,6 +174,7 @@ def test_names_of_studies_make_no_file_elsewhere_and_come_back(
     assert set(found) == {"s", *names}
 
 
+@from_a_file
 def test_the_manifest_tells_rows_columns_and_sha256(database: Database, tmp_path: Path) -> None:
     Lab().fill(database)
     export(database, tmp_path / "out")
@@ -179,6 +187,7 @@ def test_the_manifest_tells_rows_columns_and_sha256(database: Database, tmp_path
     assert pyarrow.parquet.read_metadata(tmp_path / "out" / "tables" / "score.parquet").num_rows == 8
 
 
+@from_a_file
 @pytest.mark.parametrize("file_format", FORMATS)
 def test_a_changed_file_is_refused(
     file_format: str, database: Database, empty: Database, tmp_path: Path
@@ -198,6 +207,7 @@ def test_a_changed_file_is_refused(
     assert all_scores(empty) == set()
 
 
+@from_a_file
 def test_a_newer_export_and_another_folder_are_refused(database: Database, tmp_path: Path) -> None:
     Lab().fill(database)
     export(database, tmp_path / "out")
@@ -213,6 +223,7 @@ def test_a_newer_export_and_another_folder_are_refused(database: Database, tmp_p
         pass
 
 
+@from_a_file
 def test_a_folder_that_is_not_empty_stays_as_it_is(database: Database, tmp_path: Path) -> None:
     Lab().fill(database)
     (tmp_path / "out").mkdir()
@@ -222,6 +233,7 @@ def test_a_folder_that_is_not_empty_stays_as_it_is(database: Database, tmp_path:
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["mine"]
 
 
+@from_a_file
 def test_an_empty_folder_is_filled_where_it_is(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -238,6 +250,7 @@ def test_an_empty_folder_is_filled_where_it_is(
             assert all_scores(other) == all_scores(database)
 
 
+@from_a_file
 def test_an_export_that_breaks_leaves_no_folder(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -254,6 +267,7 @@ def test_an_export_that_breaks_leaves_no_folder(
         assert list((tmp_path / "below").iterdir()) == []
 
 
+@from_a_file
 def test_nothing_in_an_export_names_a_machine_a_person_or_a_folder(
     database: Database, tmp_path: Path
 ) -> None:

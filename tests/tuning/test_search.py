@@ -156,7 +156,9 @@ def test_pruning_sees_validation_values_only(new_lab):
         assert list(parts) == ["validation"]
 
 
-@pytest.mark.parametrize("killed_after", [1, 4, 5, 12, 29])
+@pytest.mark.parametrize(
+    "killed_after", [1, 12, *(pytest.param(epochs, marks=pytest.mark.full) for epochs in (4, 5, 29))]
+)
 @pytest.mark.parametrize("tuning", [TUNING, PRUNED], ids=["unpruned", "pruned"])
 def test_a_killed_search_goes_on_and_ends_as_one_that_was_not(new_lab, tuning, killed_after):
     study, lab, other = study_of(tuning=tuning), new_lab(), new_lab()
@@ -170,7 +172,9 @@ def test_a_killed_search_goes_on_and_ends_as_one_that_was_not(new_lab, tuning, k
     assert sum(each.epochs for each in lab.history(study).tried) == 30
 
 
-@pytest.mark.parametrize("order", range(5))
+@pytest.mark.parametrize(
+    "order", [0, *(pytest.param(order, marks=pytest.mark.full) for order in range(1, 5))]
+)
 def test_parallel_searches_that_are_killed_lose_and_repeat_nothing(new_lab, order):
     losses = [{"label": "CE", "loss": "ce"}, *COMPOUND]
     study, lab = study_of(losses=losses, tuning=PRUNED), new_lab()

@@ -22,6 +22,7 @@ class Docstring:
         reference: What follows ``Reference:`` at the start of a paragraph.
         elsewhere: What follows ``Elsewhere:``, up to the end of that paragraph.
         arguments: Name and description of every entry of ``Args``, roles not resolved.
+        attributes: Likewise of ``Attributes``.
     """
 
     summary: str = ""
@@ -30,11 +31,12 @@ class Docstring:
     reference: str = ""
     elsewhere: str = ""
     arguments: dict[str, str] = field(default_factory=dict)
+    attributes: dict[str, str] = field(default_factory=dict)
 
 
 def read_docstring(text: str | None) -> Docstring:
     """Take a docstring apart."""
-    body, arguments = _without_sections(inspect.cleandoc(text or ""))
+    body, sections = _without_sections(inspect.cleandoc(text or ""))
     formula, reference, elsewhere = "", "", ""
     paragraphs: list[str] = []
     blocks = _blocks(body)
@@ -52,7 +54,7 @@ def read_docstring(text: str | None) -> Docstring:
             reference = prose.removeprefix("Reference: ")
         elif prose:
             paragraphs.append(prose)
-    return Docstring(summary, formula, tuple(paragraphs), reference, elsewhere, arguments)
+    return Docstring(summary, formula, tuple(paragraphs), reference, elsewhere, *sections)
 
 
 def markdown(text: str) -> str:
@@ -119,10 +121,10 @@ def _split_elsewhere(paragraph: str) -> tuple[str, str]:
     return paragraph[: found.start()].strip(), rest
 
 
-def _without_sections(text: str) -> tuple[str, dict[str, str]]:
-    """Cut the Google sections off; return the rest, and the entries of ``Args``."""
+def _without_sections(text: str) -> tuple[str, tuple[dict[str, str], dict[str, str]]]:
+    """Cut the Google sections off; return the rest, and the entries of ``Args`` and of ``Attributes``."""
     body: list[str] = []
-    arguments: dict[str, str] = {}
+    entries: dict[str, dict[str, str]] = {"Args": {}, "Attributes": {}}
     section, entry = "", ""
     for line in text.splitlines():
         heading = _SECTION.fullmatch(line)
@@ -132,11 +134,11 @@ def _without_sections(text: str) -> tuple[str, dict[str, str]]:
             section = ""
         if not section:
             body.append(line)
-        elif section == "Args" and heading is None:
+        elif section in entries and heading is None:
             found = re.match(r" {4}\*{0,2}(\w+)(?: \([^)]*\))?: (.*)", line)
             if found is not None:
                 entry = found[1]
-                arguments[entry] = found[2].strip()
+                entries[section][entry] = found[2].strip()
             elif entry and line.strip():
-                arguments[entry] += f" {line.strip()}"
-    return "\n".join(body), arguments
+                entries[section][entry] += f" {line.strip()}"
+    return "\n".join(body), (entries["Args"], entries["Attributes"])

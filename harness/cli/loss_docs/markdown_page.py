@@ -1,6 +1,5 @@
 """The reference of all losses as one page of Markdown, from the registry and the docstrings."""
 
-import re
 from collections.abc import Iterable, Iterator
 from typing import get_args
 
@@ -10,6 +9,7 @@ from harness.cli.loss_docs.docstrings import simple_table
 from harness.cli.loss_docs.entries import LossEntry, all_entries, by_family
 from harness.cli.loss_docs.parameters import as_yaml
 from harness.cli.loss_docs.schedules import all_schedules
+from harness.cli.markdown import prose, table
 from harness.losses import needs
 from harness.losses.search_space import Spaces
 from harness.training.protocol import Optimizer
@@ -49,16 +49,6 @@ def reference() -> str:
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"
 
 
-def table(heading: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    """Return a table of Markdown; bars in cells are escaped."""
-    lines = [heading, ("---",) * len(heading), *rows]
-    return "\n".join("| " + " | ".join(_cell(cell) for cell in line) + " |" for line in lines)
-
-
-def _cell(text: str) -> str:
-    return " ".join(re.sub(r"(?<!\\)\|", r"\|", text).split())
-
-
 def _needs() -> str:
     heading, *rows = simple_table(needs.__doc__ or "")
     return "### Needs\n\n" + table(tuple(heading), (tuple(row) for row in rows))
@@ -74,7 +64,7 @@ def _catalogue(losses: list[LossEntry]) -> Iterator[str]:
 def _row(entry: LossEntry) -> tuple[str, ...]:
     parameters = ", ".join(f"`{each.name}={each.default_text}`" for each in entry.parameters)
     summary = f"{entry.doc.summary} *Term.*" if entry.partner else entry.doc.summary
-    return _link(entry.name), _prose(summary), parameters, _names(entry.needs), entry.reference
+    return _link(entry.name), prose(summary), parameters, _names(entry.needs), entry.reference
 
 
 def _aliases(aliases: list[LossEntry]) -> str:
@@ -83,7 +73,7 @@ def _aliases(aliases: list[LossEntry]) -> str:
         (
             f"`{entry.name}`",
             f"`{entry.expression}`",
-            _prose(" ".join([entry.doc.summary, *entry.doc.paragraphs])),
+            prose(" ".join([entry.doc.summary, *entry.doc.paragraphs])),
             _names(entry.needs),
             entry.reference,
         )
@@ -99,7 +89,7 @@ def _schedules() -> str:
             each.form,
             _names(f"{key}={as_yaml(value)}" for key, value in each.defaults.items()),
             _spaces(each.spaces),
-            _prose(each.summary),
+            prose(each.summary),
             each.reference,
         )
         for each in all_schedules()
@@ -120,7 +110,7 @@ def _learning_rates() -> str:
 
 def _elsewhere(losses: list[LossEntry]) -> str:
     told = [entry for entry in losses if entry.doc.elsewhere]
-    return table(("loss", "elsewhere"), ((_link(entry.name), _prose(entry.doc.elsewhere)) for entry in told))
+    return table(("loss", "elsewhere"), ((_link(entry.name), prose(entry.doc.elsewhere)) for entry in told))
 
 
 def _peers(known: set[str]) -> str:
@@ -137,10 +127,10 @@ def _section(entry: LossEntry) -> Iterator[str]:
     tag = f"{entry.family.capitalize()} family." + (
         " A term, meant as a part of a sum." if entry.partner else ""
     )
-    yield f"{_prose(entry.doc.summary)} {tag}"
+    yield f"{prose(entry.doc.summary)} {tag}"
     if entry.doc.formula:
         yield f"```text\n{entry.doc.formula}\n```"
-    yield from map(_prose, entry.doc.paragraphs)
+    yield from map(prose, entry.doc.paragraphs)
     if entry.parameters:
         yield _parameters(entry)
     yield "\n".join(f"* **{title}:** {text}" for title, text in _facts(entry))
@@ -155,7 +145,7 @@ def _parameters(entry: LossEntry) -> str:
             each.type,
             f"`{each.default_text}`",
             *([each.space_text] if searched else []),
-            _prose(each.description),
+            prose(each.description),
         )
         for each in entry.parameters
     )
@@ -163,24 +153,14 @@ def _parameters(entry: LossEntry) -> str:
 
 
 def _facts(entry: LossEntry) -> Iterator[tuple[str, str]]:
-    yield "Reference", _prose(entry.doc.reference or entry.reference)
+    yield "Reference", prose(entry.doc.reference or entry.reference)
     yield "Needs", _names(entry.needs) or "nothing but logits and labels"
     if entry.relations:
         yield "Relations", "; ".join(f"`{words}`" for words in entry.relations_in_words)
     if entry.used_in:
         yield "Used in", _names(entry.used_in)
     if entry.doc.elsewhere:
-        yield "Elsewhere", _prose(entry.doc.elsewhere)
-
-
-def _prose(text: str) -> str:
-    """Return docstring prose in which Markdown sees no HTML tag and no accidental emphasis."""
-    parts = re.split(r"(```.*?```|`[^`]*`)", text, flags=re.DOTALL)
-    for index in range(0, len(parts), 2):
-        part = re.sub(r"<(?=[A-Za-z/!])", r"\<", parts[index])
-        part = re.sub(r"(?<=\w)\*(?=\w)| \* ", lambda found: found[0].replace("*", r"\*"), part)
-        parts[index] = part
-    return "".join(parts)
+        yield "Elsewhere", prose(entry.doc.elsewhere)
 
 
 def _names(names: Iterable[str]) -> str:

@@ -7,6 +7,7 @@ import pytest
 from tests.conftest import lossbench, stored_numbers
 
 
+@pytest.mark.full  # quick: tests/faults/test_worker_faults.py compares a run of Ray with one of this process
 def test_ray_and_local_give_the_same_numbers(study_file, discs_data, tmp_path):
     for name, options in (("ray", ["--workers", 2]), ("local", ["--local"])):
         (tmp_path / name).mkdir()

@@ -2,7 +2,6 @@
 
 import runpy
 import shlex
-import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import chdir
@@ -41,11 +40,16 @@ class Reader:
         Raises:
             AssertionError: if no test knows how to run such a command.
         """
-        program, *arguments = [self.stand_ins.get(word, word) for word in shlex.split(line)]
+        words = [self.stand_ins.get(word, word) for word in shlex.split(line)]
+        if ">" in words[:-1]:
+            done = self.type(shlex.join(words[:-2]))
+            (self.folder / words[-1]).write_text(done.stdout, encoding="utf-8")
+            return done
+        program, *arguments = words
         run = getattr(self, f"_{program}", None)
         assert run is not None, f"no test runs {line!r}; teach tests/docs/reader.py how"
-        done: subprocess.CompletedProcess[str] = run([*arguments, *self.shorter.get(line, ())])
-        return done
+        finished: subprocess.CompletedProcess[str] = run([*arguments, *self.shorter.get(line, ())])
+        return finished
 
     def _lossbench(self, arguments: list[str]) -> subprocess.CompletedProcess[str]:
         if not self.patient:
@@ -80,11 +84,6 @@ class Reader:
 
     def _ls(self, arguments: list[str]) -> subprocess.CompletedProcess[str]:
         return _done("\n".join(sorted(each.name for each in (self.folder / arguments[0]).iterdir())))
-
-    def _cp(self, arguments: list[str]) -> subprocess.CompletedProcess[str]:
-        source, target = arguments
-        shutil.copy(ROOT / source.removeprefix("../"), self.folder / target)  # the folder above is the clone
-        return _done()
 
 
 def _done(text: str = "") -> subprocess.CompletedProcess[str]:

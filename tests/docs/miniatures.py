@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from tests.conftest import write_nifti
 
@@ -13,8 +14,9 @@ SHAPE = (16, 16, 3)
 
 
 def make_folder(root: Path) -> Path:
-    """Write the Decathlon's hippocampus, the lesions of Tabriz and somebody's own folder below ``root``."""
+    """Write hippocampi, lesions, fundus photographs and somebody's own folder below ``root``."""
     _hippocampus(root / "Task04_Hippocampus")
+    _photographs(root / "chase_db1")
     for number in range(9):
         case, images = f"P{number:03}", root / "tabriz_ms_wmh" / "images"
         image, label = _scan(number, {2: 5})
@@ -49,6 +51,15 @@ def _hippocampus(root: Path) -> None:
         "test": [],
     }
     (root / "dataset.json").write_text(json.dumps(document))
+
+
+def _photographs(root: Path) -> None:
+    root.mkdir(parents=True)
+    for number in range(9):
+        image, label = _scan(number, {1: 5})
+        colours = np.repeat(image[:, :, :1].clip(0, 255).astype(np.uint8), 3, axis=2)
+        Image.fromarray(colours).save(root / f"Image_{number:02}L.jpg")
+        Image.fromarray(255 * label[:, :, 0]).convert("1").save(root / f"Image_{number:02}L_1stHO.png")
 
 
 def _scan(number: int, squares: Mapping[int, int]) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:

@@ -31,6 +31,12 @@ SHORTER = {
     "lossbench run all_losses --data FOLDER": (*SHORT, *HIPPOCAMPUS, *TWO_LOSSES, *sets("seeds=1")),
     "lossbench run hippocampus_full --data FOLDER": (*SHORT, *HIPPOCAMPUS, *sets("seeds=1")),
     "lossbench report hippocampus": ("--only", "T1"),
+    "lossbench run vessels --data FOLDER": (
+        *SHORT,
+        *sets("datasets.0={dataset: chase_db1, size: [16, 16]}"),
+        *sets("datasets.0.split={kind: holdout, test: 5, validation: 2}"),
+        *TWO_LOSSES,
+    ),
     "lossbench run small_data --data FOLDER": (
         *(*SHORT, *LESIONS, *TWO_LOSSES),
         *sets("datasets.1.size=[16, 16]", "datasets.1.split={kind: holdout, test: 5, validation: 2}"),

@@ -224,8 +224,8 @@ class ClDice(Loss):
     (maximum over 3 x 3); beyond the image, and at ignored pixels, padding never wins. Sums run over the
     batch by default. An object whose radius exceeds ``iterations`` has no skeleton, and then even its
     complement scores as perfect (a 21 x 21 square, 3 iterations): a warning says so. A *prediction* as thick
-    has no skeleton either: one that fills the image is perfect, too, and only the partner speaks against it. A
-    network that starts there may stay (fundus photographs, study ``vessels``). The published sum
+    has no skeleton either: one that fills the image is perfect, too, and only the partner speaks against
+    it. A network that starts there may stay (fundus photographs, study ``vessels``). The published sum
     is the alias ``dice_cldice`` = 0.5 dice + 0.5 cldice.
 
     Reference: Shit et al., CVPR 2021. Elsewhere: the official code ignores its argument of 3 iterations

@@ -37,7 +37,7 @@ def test_what_is_not_opened_leaves_no_connection(postgresql_url: str) -> None:
 
 
 def _connections_left(database: Database) -> int:
-    """Return how many clients stay connected: a server ends the session of one that has left a moment later."""
+    """Return how many clients stay connected: a server ends the session of one that left a moment later."""
     question = (
         "SELECT count(*) FROM pg_stat_activity "
         "WHERE datname = current_database() AND backend_type = 'client backend'"

@@ -120,7 +120,7 @@ def _table(results: StudyResults, asked: Sequence[_Asked]) -> WordTable:
 def _sides(asked: Sequence[_Asked]) -> list[str]:
     contrasts = dict.fromkeys(each.claim.contrast for each in asked)
     return [
-        f"{contrast.name[:1].upper()}{contrast.name[1:]} ({'built in' if contrast.builtin else 'declared'}): "
+        f"{_as_sentence(contrast.name)} ({'built in' if contrast.builtin else 'declared'}): "
         f"mean of {', '.join(contrast.plus)} against mean of {', '.join(contrast.minus)}."
         for contrast in contrasts
     ]
@@ -128,7 +128,7 @@ def _sides(asked: Sequence[_Asked]) -> list[str]:
 
 def _row(each: _Asked) -> tuple[str, ...]:
     claim, found = each.claim, each.claim.estimate
-    name = claim.contrast.name[:1].upper() + claim.contrast.name[1:]
+    name = _as_sentence(claim.contrast.name)
     answer = f"{claim.answer}: {claim.why}" if claim.why else claim.answer
     if found is None:
         return name, each.where, each.metric, *[NOTHING] * 4, answer
@@ -164,3 +164,13 @@ def _data(each: _Asked) -> dict[str, object]:
         "answer": claim.answer,
         "why": claim.why,
     }
+
+
+def _as_sentence(claim: str) -> str:
+    """Return a claim with a capital first letter, unless its first word has capitals of its own.
+
+    >>> _as_sentence("adding a term helps"), _as_sentence("clDice helps Dice")
+    ('Adding a term helps', 'clDice helps Dice')
+    """
+    first = claim.partition(" ")[0]
+    return claim[:1].upper() + claim[1:] if first == first.lower() else claim

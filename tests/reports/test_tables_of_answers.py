@@ -1,6 +1,7 @@
 """Tables that say what the statistics say: verdict, references, planning, pairs, undefined values."""
 
 import csv
+import doctest
 import io
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from reports.results import StudyResults, load_results
-from reports.tables import NothingToTell, Table, WordTable, as_html, as_markdown, main_table
+from reports.tables import NothingToTell, Table, WordTable, as_html, as_markdown, claims, main_table
 from reports.tables import printed_rows as printed
 from reports.tables.claims import claim_tables
 from reports.tables.datasets import dataset_table
@@ -361,3 +362,7 @@ class TestHtml:
         parser.feed(as_html(table))
         assert float(parser.values[0]) == pytest.approx(float(table.rows[0][2].replace("−", "-")))
         assert "--:" in words_as_markdown(table)
+
+
+def test_a_claim_begins_with_a_capital_unless_its_first_word_has_its_own() -> None:
+    assert doctest.testmod(claims).failed == 0

@@ -103,7 +103,7 @@ def _draw_dataset(axis: "Axes", each: Compared, data: pd.DataFrame, rows: Sequen
     _draw_bars(axis, places, shares)
     for at in set(range(len(rows))) - set(places):
         reference = not data.empty and rows[at] == data["reference"].iloc[0]
-        words = f"the others against {short(rows[at], 14)}" if reference else "not compared"
+        words = "the others against it" if reference else "not compared"
         axis.text(2, at, words, va="center", fontsize=small, color="#666666", style="italic")
     panel_title(axis, row_name(each.dataset), each.design)
     axis.set_xlim(0, 100)

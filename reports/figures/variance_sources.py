@@ -97,7 +97,7 @@ def _draw_dataset(axis: "Axes", each: Compared, data: pd.DataFrame, rows: Sequen
     for at, label in enumerate(rows):
         look: dict[str, Any] = {"va": "center", "fontsize": small}
         if at not in places:
-            words = f"the others against {short(label, 14)}" if label == each.reference else "not compared"
+            words = "the others against it" if label == each.reference else "not compared"
             axis.text(2, at, words, color="#666666", style="italic", **look)
         else:
             words = f"{errors[label]:.{decimals}f}"

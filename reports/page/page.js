@@ -45,14 +45,31 @@
     });
   }
 
-  // A link into a folded table opens it.
-  function unfold() {
+  // A link into a folded table opens it. What lies above is laid out only when it is near (content-visibility), so
+  // that its height, and with it the place of the target, is known only once the page is there.
+  function arrive() {
     const target = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)));
-    const folded = target && target.closest("details");
+    if (!target) return;
+    const folded = target.closest("details");
     if (folded) folded.open = true;
+    let left = 60, steady = 0, last = NaN;
+    const stop = () => { left = 0; };
+    for (const moved of ["wheel", "touchstart", "keydown", "pointerdown"]) addEventListener(moved, stop, { once: true, passive: true });
+    (function settle() {
+      if (left-- <= 0 || steady > 3) return;
+      target.scrollIntoView();
+      const top = target.getBoundingClientRect().top;
+      steady = top === last ? steady + 1 : 0;
+      last = top;
+      requestAnimationFrame(settle);
+    })();
   }
-  addEventListener("hashchange", unfold);
-  unfold();
+  addEventListener("hashchange", arrive);
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("a[href^='#']");
+    if (link && link.hash === location.hash) arrive();  // no other hash, no event
+  });
+  arrive();
 
   const links = new Map([...document.querySelectorAll(".contents a")].map((link) => [link.hash.slice(1), link]));
   const seen = new Set();

@@ -289,6 +289,18 @@ def test_links_of_the_contents_lead_somewhere_and_the_first_tab_skips_them(open_
     assert page.evaluate("document.activeElement.id") == "content"
 
 
+def test_a_link_of_the_contents_leads_to_its_place_however_long_the_way(open_page: Open) -> None:
+    page = open_page()
+    bar = page.locator("#toolbar").bounding_box()["height"]
+    for anchor in ("figures-F17", "tables-T3"):
+        page.locator(f"nav a[href='#{anchor}']").click()
+        page.wait_for_function(
+            "([id, bar]) => { const top = document.getElementById(id).getBoundingClientRect().top;"
+            " return top >= bar && top < bar + 60; }",
+            arg=[anchor, bar],
+        )
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_text_stands_out_from_its_ground(open_page: Open, theme: str) -> None:
     page = open_page(color_scheme=theme)

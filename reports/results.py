@@ -25,6 +25,7 @@ from harness.answering.shown import (
     seeds_of,
     split_of,
 )
+from harness.data.case import is_photograph
 from harness.errors import InputError
 from harness.statistics.block import Unanswerable
 from harness.statistics.study_answer import StudyAnswer
@@ -220,7 +221,7 @@ def load_results(database: Database, study: str, prepared: Path, artifacts: Path
         trials=own,
         cases=cases,
         artifacts=frames.artifacts(database, study),
-        metrics=frames.metrics(database),
+        metrics=measured(frames.metrics(database), cases),
         looks=frames.looks(database, study),
         prepared=prepared,
         artifact_root=artifacts,
@@ -229,6 +230,19 @@ def load_results(database: Database, study: str, prepared: Path, artifacts: Path
         no_answer=no_answer,
         settled=settled,
     )
+
+
+def photographs_among(cases: pd.DataFrame) -> set[str]:
+    """Return the datasets whose cases are photographs, all of them."""
+    flat = [is_photograph(*sizes) for sizes in zip(cases["shape"], cases["spacing"], strict=True)]
+    return set(cases["dataset"]) - set(cases["dataset"][~np.array(flat, bool)])
+
+
+def measured(metrics: pd.DataFrame, cases: pd.DataFrame) -> pd.DataFrame:
+    """Return the metrics, distances in pixels where all cases are photographs: nothing tells their size."""
+    if set(cases["dataset"]) - photographs_among(cases):
+        return metrics
+    return metrics.assign(unit=metrics["unit"].replace("mm", "px"))
 
 
 def _answer(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from harness.cli.home import Home
 from harness.data.batches import BatchTable
-from harness.data.case import IGNORE
+from harness.data.case import IGNORE, is_photograph
 from harness.data.prepared import PreparedCase, PreparedDataset
 from harness.errors import InputError, nearest
 
@@ -232,7 +232,7 @@ def _as_shown(prepared: PreparedDataset, chosen: _Slice, window: _Window, traine
     labels = np.array(whole[window])
     known = labels[(labels > 0) & (labels != IGNORE)]
     class_index = int(np.bincount(known).argmax()) if known.size else 1
-    photograph = case.shape[0] == 1 and tuple(case.spacing) == (1.0, 1.0, 1.0)
+    photograph = is_photograph(case.shape, case.spacing)
     patients = len(prepared.patients) - 1
     return AnatomyCase(
         image=_turned(image[0], photograph),

@@ -1,5 +1,6 @@
 """What a case is: first as files on disk, then as decoded arrays."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,3 +96,8 @@ class Case:
     labels: NDArray[np.uint8]
     mask: NDArray[np.bool_] | None
     spacing: tuple[float, float, float]
+
+
+def is_photograph(shape: Sequence[int], spacing: Sequence[float]) -> bool:
+    """Whether a case of this shape and spacing is a photograph: one slice, and pixels of no known size."""
+    return shape[0] == 1 and tuple(spacing) == (1.0, 1.0, 1.0)

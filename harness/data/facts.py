@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.data.case import IGNORE, Case
+from harness.data.case import IGNORE, Case, is_photograph
 from harness.geometry.components import components
 
 MM3_PER_ML = 1000
@@ -80,7 +80,7 @@ def case_facts(name: str, patient: str, site: str | None, case: Case, n_classes:
         site=site,
         shape=(slices, rows, columns),
         spacing=case.spacing,
-        picture=is_picture(case),
+        picture=is_photograph(case.labels.shape, case.spacing),
         voxels=tuple(counts[:n_classes].tolist()),
         ignored=int(counts[IGNORE]),
         empty_slices=int(slices - foreground.any((1, 2)).sum()),
@@ -88,8 +88,3 @@ def case_facts(name: str, patient: str, site: str | None, case: Case, n_classes:
             tuple(np.bincount(numbers[labels == index])[1:].tolist()) for index in range(1, n_classes)
         ),
     )
-
-
-def is_picture(case: Case) -> bool:
-    """Whether a case is a photograph: one slice, and pixels of no known size."""
-    return len(case.labels) == 1 and tuple(case.spacing) == (1.0, 1.0, 1.0)

@@ -169,6 +169,18 @@ def open_prepared(folder: Path) -> PreparedDataset:
     )
 
 
+def find_prepared(folder: Path, fingerprint: str) -> PreparedDataset | None:
+    """Return the cache of a dataset below a folder of caches, or None if it is not there."""
+    for index in sorted(folder.glob(f"*/{INDEX}")):
+        try:
+            found = json.loads(index.read_text()).get("fingerprint")
+        except (OSError, ValueError):  # the cache of another dataset is damaged
+            continue
+        if found == fingerprint:
+            return open_prepared(index.parent)
+    return None
+
+
 def case_from_json(entry: dict[str, Any]) -> PreparedCase:
     """Return a case from the mapping of its fields, lists made tuples again."""
     fields: dict[str, Any] = {

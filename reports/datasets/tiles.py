@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.data.case import IGNORE, Case
-from harness.data.facts import is_picture
+from harness.data.case import IGNORE, Case, is_photograph
 from harness.errors import InputError, nearest
 from reports.figures.pictures import View, body, bounding_view, turned, windowed
 
@@ -142,7 +141,7 @@ def _foreground(labels: NDArray[np.uint8]) -> NDArray[np.bool_]:
 def _picture(
     case: Case, at: int, channels: Sequence[str], panels: Sequence[str], classes: Mapping[int, str]
 ) -> Picture:
-    flat = is_picture(case)
+    flat = is_photograph(case.labels.shape, case.spacing)
     labels = turned(case.labels[at], flat)
     slices = [turned(channel, flat).astype(float) for channel in case.image[:, at]]
     if panels == ("colour",):

@@ -9,10 +9,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from harness.data.case import IGNORE
+from harness.data.prepared import find_prepared
 from reports.figures.canvas import halo
 from reports.figures.journals import page_width
 from reports.figures.paging import PAGE_HEIGHT, dataset_name, page_name
-from reports.figures.pictures import SlicePictures, View, find_prepared, read_predictions, slice_pictures
+from reports.figures.pictures import SlicePictures, View, read_predictions, slice_pictures
 from reports.figures.registry import Drawing, NothingToDraw, register_figure
 from reports.figures.selection import ChosenCase, case_score, choose_cases, reference_loss
 from reports.figures.style import (
@@ -174,12 +175,11 @@ def _data(results: StudyResults, shown: list[_Shown]) -> pd.DataFrame:
 
 
 def _row_heights(shown: list[_Shown], grid: _Grid) -> list[float]:
-    """Return the height of every row of panels in inches, without titles."""
+    """Return the height of every row of panels in inches, without titles; a taller whole image is scaled."""
     heights, panel = [], page_width() / grid.columns
     for case in shown:
-        for block in range(grid.blocks):
-            views = [case.pictures.detail] + [case.pictures.whole] * (block == 0)
-            heights.append(panel * max(_aspect(case.pictures, view) for view in views))
+        for _ in range(grid.blocks):
+            heights.append(panel * _aspect(case.pictures, case.pictures.detail))
     return heights
 
 
@@ -220,7 +220,8 @@ def _draw_prediction(axis: "Axes", case: _Shown, label: str, with_bar: bool) -> 
     _contours(axis, pictures, pictures.truth, TRUTH, 0.6)
     scores = case.scores.get(label, {})
     unit = "px" if pictures.photograph else "mm"
-    text = f"DSC {scores['dsc']:.2f}" if "dsc" in scores else "no prediction"
+    missing = "run unfinished" if label in pictures.predictions else "no prediction"
+    text = f"DSC {scores['dsc']:.2f}" if "dsc" in scores else missing
     text += f"\nHD95 {scores['hd95']:.1f} {unit}" if "hd95" in scores else ""
     axis.set_title(text, fontsize=6, fontweight="normal", loc="left", pad=2)
     if label in pictures.predictions:
@@ -334,8 +335,9 @@ def _caption(results: StudyResults, shown: list[_Shown]) -> str:
         "Cases chosen by rule, not by hand: the 10th, 50th and 90th percentile of the patients' DSC under "
         f"{reference_loss(results).label}, and the patient whose DSC differs most between losses; seed index "
         f"0 throughout. Shown is the slice with most foreground in the truth, {sense}. First column: the "
-        "whole image with the truth, its dashed frame the part that the other columns show. DSC and HD95 "
-        f"({unit}) belong to the whole case, not to the slice."
+        "whole image with the truth, its dashed frame the part that the other columns show, which is the "
+        "foreground with its surroundings or, where structures are thin, the square that holds most of them. "
+        f"DSC and HD95 ({unit}) belong to the whole case, not to the slice."
     )
 
 

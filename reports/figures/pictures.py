@@ -1,17 +1,21 @@
 """Arrays behind the overlays: image, truth and predictions of one slice, turned as radiologists look."""
 
-import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.data.case import IGNORE
-from harness.data.normalise import fit
-from harness.data.prepared import PreparedCase, PreparedDataset, open_prepared
+from harness.data.case import IGNORE, is_photograph
+from harness.data.normalise import fit, resample_images
+from harness.data.prepared import PreparedCase, PreparedDataset
 from reports.results import StudyResults
+
+_RED_GREEN_BLUE = (0.299, 0.587, 0.114)
+"""Weights of the colours in the brightness of a photograph."""
+
+_WIDTHS = 30
+"""A view shows structures that are wider than one part in so many of its side."""
 
 
 class View(NamedTuple):
@@ -28,7 +32,7 @@ class SlicePictures:
     """One slice of a case.
 
     Attributes:
-        image: Channel 0, scaled to 0..1.
+        image: Channel 0, the brightness of photographs, scaled to 0..1.
         truth: Class indices.
         predictions: Class indices by loss label; losses without a prediction are absent.
         pixel: Millimetres of a row and of a column.
@@ -44,14 +48,6 @@ class SlicePictures:
     whole: View
     detail: View
     photograph: bool
-
-
-def find_prepared(folder: Path, fingerprint: str) -> PreparedDataset | None:
-    """Return the cache of a dataset, or None if it is not here."""
-    for index in sorted(folder.glob("*/index.json")):
-        if json.loads(index.read_text()).get("fingerprint") == fingerprint:
-            return open_prepared(index.parent)
-    return None
 
 
 def read_predictions(
@@ -75,12 +71,13 @@ def slice_pictures(
 ) -> SlicePictures:
     """Cut the slice with most foreground in truth (else in the predictions) and choose the views."""
     truth = np.array(prepared.truth(case))
-    photograph = case.shape[0] == 1 and tuple(case.spacing) == (1.0, 1.0, 1.0)
+    photograph = is_photograph(case.shape, case.spacing)
     area = _foreground(truth).sum((1, 2))
     if not area.any():
         area = np.sum([(mask > 0).sum((1, 2)) for mask in predictions.values()] or [area], axis=0)
     at = int(np.argmax(area))
-    image = turned(_source_image(prepared, case, at), photograph)
+    channels = _source_channels(prepared, case, at)
+    image = turned(_luminance(channels) if photograph else channels[0], photograph)
     masks = {label: turned(mask[at], photograph) for label, mask in predictions.items()}
     truth_slice = turned(truth[at], photograph)
     whole = bounding_view(body(image) | _foreground(truth_slice), 0.03)
@@ -101,12 +98,27 @@ def _foreground(labels: NDArray[Any]) -> NDArray[np.bool_]:
     return foreground
 
 
-def _source_image(prepared: PreparedDataset, case: PreparedCase, at: int) -> NDArray[np.float64]:
-    """Channel 0 on the source grid; what the cache cropped away is shown as dark as air."""
-    image = np.array(prepared.images(case)[at, 0], float)
-    air = np.percentile(image, 2)
-    source: NDArray[np.float64] = fit(image - air, case.shape[1:]).astype(float) + air
+def _source_channels(prepared: PreparedDataset, case: PreparedCase, at: int) -> NDArray[np.float64]:
+    """Return the channels ``(C, H, W)`` on the source grid; what the cache cropped away is as dark as air."""
+    slices = np.array(prepared.images(case)[at], np.float32)
+    air = np.percentile(slices, 2, axis=(1, 2), keepdims=True).astype(np.float32)
+    source: NDArray[np.float64] = (
+        resample_images(fit(slices - air, case.grid), case.shape[1:]) + air
+    ).astype(float)
     return source
+
+
+def _luminance(channels: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the brightness of a photograph ``(H, W)``, colours weighted as eyes see them (ITU-R BT.601).
+
+    The cache has normalised every colour for itself, so each is scaled to 0..1 first.
+    """
+    if len(channels) != len(_RED_GREEN_BLUE):
+        first: NDArray[np.float64] = channels[0]
+        return first
+    scaled = np.stack([windowed(channel) for channel in channels])
+    brightness: NDArray[np.float64] = np.tensordot(_RED_GREEN_BLUE, scaled, 1)
+    return brightness
 
 
 def turned(array: NDArray[Any], photograph: bool) -> NDArray[Any]:
@@ -143,14 +155,41 @@ def bounding_view(mask: NDArray[np.bool_], margin: float) -> View:
 
 
 def _detail(foreground: NDArray[np.bool_], whole: View, pixel: tuple[float, float]) -> View:
-    """Return a square around the foreground, at least 40 % of the body's longer side."""
+    """Return a square around the foreground, at least 40 % of the body's longer side.
+
+    Where structures are so thin that outlines would cover them, it is the smaller square with most of them.
+    """
     box = bounding_view(foreground, 0.0) if foreground.any() else whole
     extents = ((box.bottom - box.top) * pixel[0], (box.right - box.left) * pixel[1])
     lengths = ((whole.bottom - whole.top) * pixel[0], (whole.right - whole.left) * pixel[1])
-    side = max(1.35 * max(extents), 0.4 * max(lengths))
+    side = min(max(1.35 * max(extents), 0.4 * max(lengths)), max(lengths))
+    legible = max(_WIDTHS * _stroke(foreground, pixel), 0.25 * max(lengths))
+    if foreground.any() and legible < side:
+        box, side = _densest(foreground, legible, pixel), legible
     rows = _span(box.top, box.bottom, side / pixel[0], whole.top, whole.bottom)
     columns = _span(box.left, box.right, side / pixel[1], whole.left, whole.right)
     return View(*rows, *columns)
+
+
+def _stroke(foreground: NDArray[np.bool_], pixel: tuple[float, float]) -> float:
+    """Return how wide the foreground is, were it one long strip: twice its area over its outline (mm)."""
+    padded = np.pad(foreground, 1)
+    down, across = pixel
+    outline = across * np.diff(padded, axis=0).sum() + down * np.diff(padded, axis=1).sum()
+    return float(2 * down * across * foreground.sum() / max(float(outline), 1e-9))
+
+
+def _densest(foreground: NDArray[np.bool_], side: float, pixel: tuple[float, float]) -> View:
+    """Return the square of that side (mm) with most foreground, the first of equal ones."""
+    rows, columns = (
+        min(max(1, round(side / step)), size) for step, size in zip(pixel, foreground.shape, strict=True)
+    )
+    total = np.pad(foreground.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
+    inside = (
+        total[rows:, columns:] - total[:-rows, columns:] - total[rows:, :-columns] + total[:-rows, :-columns]
+    )
+    top, left = np.unravel_index(int(inside.argmax()), inside.shape)
+    return View(int(top), int(top) + rows, int(left), int(left) + columns)
 
 
 def _span(low: int, high: int, length: float, first: int, last: int) -> tuple[int, int]:

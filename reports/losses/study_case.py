@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from harness.data.case import IGNORE
-from harness.data.prepared import PreparedCase, PreparedDataset
+from harness.data.prepared import PreparedCase, PreparedDataset, find_prepared
 from harness.errors import InputError
 from harness.losses.expression import LossSpec, parse_loss
 from harness.store.schema import EXTERNAL
-from reports.figures.pictures import SlicePictures, find_prepared, read_predictions, slice_pictures
+from reports.figures.pictures import SlicePictures, read_predictions, slice_pictures
 from reports.figures.selection import choose_cases, reference_loss
 from reports.losses.gradients import AnatomyCase, GradientMap, gradient_of
 from reports.results import ListedLoss, StudyResults

@@ -7,7 +7,7 @@ import pandas as pd
 
 from harness.statistics.discriminability import ENOUGH
 from harness.statistics.wording import title_of
-from reports.results import StudyResults
+from reports.results import StudyResults, photographs_among
 from reports.tables.model import WordTable
 from reports.tables.notes import torn_notes
 from reports.tables.numbers import answers_in_order, number, shown_notes
@@ -114,9 +114,11 @@ def _described(results: StudyResults, dataset: str) -> _Described:
 
 def _row(results: StudyResults, each: _Described) -> tuple[str, ...]:
     middle, low, high = each.fractions.median(), each.fractions.min(), each.fractions.max()
+    flat = each.name in photographs_among(results.cases)
     spacings = ["\u00a0×\u00a0".join(f"{length:.3g}" for length in spacing) for spacing in each.spacings]
     distinct = list(dict.fromkeys(spacings))
     spacing = distinct[0] if len(distinct) == 1 else f"{distinct[0]} and {len(distinct) - 1} others"
+    spacing = "none (photographs)" if flat else spacing
     return (
         results.titles[each.name],
         each.name,

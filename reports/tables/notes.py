@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from reports.results import StudyResults
+from reports.results import StudyResults, photographs_among
 
 BOLD = (
     "Bold marks the best mean of a column and an underline the second best; neither is a test of a difference"
@@ -20,6 +20,7 @@ def table_notes(results: StudyResults, datasets: Sequence[str]) -> tuple[str, ..
         *evaluation_notes(results),
         *(patients_note(results, dataset) for dataset in datasets),
         *torn_notes(results, datasets),
+        *photograph_notes(results, datasets),
         checkpoint_note(results),
         undefined_note(results, datasets),
         *simulation_notes(results, datasets),
@@ -84,6 +85,14 @@ def torn_notes(results: StudyResults, datasets: Sequence[str]) -> list[str]:
         f"{listing(torn)}: the published split divides cases, not patients; patients with cases on both "
         "sides make these scores too good."
     ]
+
+
+def photograph_notes(results: StudyResults, datasets: Sequence[str]) -> list[str]:
+    """Say where millimetres are pixels; tables of photographs alone say ``px``."""
+    flat = [dataset for dataset in datasets if dataset in photographs_among(results.cases)]
+    if not flat or len(flat) == len(results.datasets):
+        return []
+    return [f"{listing(flat)}: photographs of no known size; their distances are in pixels, not in mm."]
 
 
 def checkpoint_note(results: StudyResults) -> str:

@@ -4,11 +4,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from harness.data.prepared import find_prepared
 from harness.store.privacy import without_paths
 from reports.build import WrittenReport
 from reports.escape import latex, markdown
 from reports.figures import FIGURES, NothingToDraw
-from reports.figures.pictures import find_prepared, read_predictions, slice_pictures
+from reports.figures.pictures import read_predictions, slice_pictures
 from reports.figures.selection import choose_cases, reference_loss
 from reports.figures.style import panels, styles
 from reports.results import ListedLoss, StudyResults

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reports.results import StudyResults
+from reports.results import StudyResults, measured
 from reports.tables import Table, as_csv, as_latex, as_markdown, as_plain_text, class_tables, main_table
 from reports.tables.model import Cell
 
@@ -156,3 +156,13 @@ def test_a_published_split_by_case_is_told_in_notes_and_methods(results: StudyRe
     assert not any("divides cases" in each for each in main_table(results).notes)
     assert f"but for the published split of {dataset}, which is by case" in methods(torn)[0]
     assert "All divisions are by patient." in methods(results)[0]
+
+
+def test_distances_in_photographs_are_pixels(results: StudyResults, table: Table) -> None:
+    assert "hd95" in results.main_metrics()
+    assert any("eyes: photographs of no known size" in note for note in table.notes)
+    eyes = measured(results.metrics, results.cases[results.cases["dataset"] == "eyes"])
+    units = eyes.set_index("name")["unit"]
+    assert units["hd95"] == "px"
+    assert units["dsc"] == ""
+    assert measured(results.metrics, results.cases).set_index("name").loc["hd95", "unit"] == "mm"

@@ -65,6 +65,13 @@ def test_everything_has_the_size_of_the_slice(draw):
     assert "after 2 steps of Dice + CE on 7 other patients" in case.prediction
 
 
+def test_slices_of_sixteen_pixels_are_small_but_not_too_small(discs_data, home, tmp_path):
+    small = tmp_path / "small.yaml"
+    small.write_text((discs_data / "discs.yaml").read_text().replace("size: [32, 32]", "size: [16, 16]"))
+    case = anatomy_case(str(small), None, discs_data, home, steps=1)
+    assert case.image.shape == (16, 16)
+
+
 def test_the_same_call_gives_the_same_logits_and_leaves_torchs_numbers_alone(draw):
     state = torch.get_rng_state()
     one, other = draw("p1:1"), draw("p1:1")

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from reports.figures.journals import page_width
@@ -101,11 +102,16 @@ def legend_lines(entries: Sequence[LegendEntry]) -> int:
 def text_width(text: str) -> float:
     """Return the width of words in points, at the size of tick labels."""
     import matplotlib as mpl
+
+    return _path_width(text, float(mpl.rcParams["xtick.labelsize"]), tuple(mpl.rcParams["font.sans-serif"]))
+
+
+@lru_cache(maxsize=4096)
+def _path_width(text: str, size: float, _: tuple[str, ...]) -> float:
+    """Return the width of words in points; fonts are part of what is remembered."""
     from matplotlib.textpath import TextPath
 
-    if not text.strip():
-        return 0.0
-    return float(TextPath((0, 0), text, size=float(mpl.rcParams["xtick.labelsize"])).get_extents().width)
+    return float(TextPath((0, 0), text, size=size).get_extents().width) if text.strip() else 0.0
 
 
 def label_width(labels: Sequence[str]) -> float:

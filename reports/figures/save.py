@@ -1,7 +1,8 @@
 """Write figures so that the same results give the same bytes."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -83,7 +84,7 @@ def save_figures(
 def save(drawing: Drawing, folder: Path, code: str) -> SavedFigure:
     """Write a drawing as PDF and PNG, without dates, and its numbers."""
     pdf, png, svg = (folder / f"{drawing.name}.{suffix}" for suffix in ("pdf", "png", "svg"))
-    with drawing_style():
+    with drawing_style(), _without_layout():
         _freeze_layout(drawing.figure)
         _write(drawing, pdf)
         _write(drawing, png)
@@ -108,7 +109,7 @@ def _write_data(drawing: Drawing, folder: Path) -> Path | None:
 
 def save_as(drawing: Drawing, path: Path) -> None:
     """Write a drawing in the one format that the suffix of ``path`` names: .pdf, .png or .svg."""
-    with drawing_style():
+    with drawing_style(), _without_layout():
         _freeze_layout(drawing.figure)
         _write(drawing, path)
 
@@ -119,13 +120,22 @@ def _write(drawing: Drawing, path: Path) -> None:
     drawing.figure.savefig(path, dpi=dots, metadata={date_of[path.suffix]: None})
 
 
+@contextmanager
+def _without_layout() -> Iterator[None]:
+    """Keep matplotlib from giving a figure another layout engine when its own is taken away."""
+    import matplotlib as mpl
+
+    with mpl.rc_context({"figure.constrained_layout.use": False, "figure.autolayout": False}):
+        yield
+
+
 def _freeze_layout(figure: "Figure") -> None:
     """Compute the layout once, not for every file, and round it.
 
     The solver's last digits change from run to run, which can move the border of a pixel.
     """
     figure.draw_without_rendering()
-    figure.set_layout_engine("none")
+    figure.set_layout_engine(None)  # "none" leaves a placeholder, for which every file is drawn twice
     for axis in figure.axes:
         x, y, width, height = axis.get_position(original=True).bounds
         axis.set_position((round(x, 5), round(y, 5), round(width, 5), round(height, 5)))

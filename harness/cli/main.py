@@ -15,6 +15,7 @@ from harness.cli import (
     data_commands,
     db_commands,
     doctor_commands,
+    evaluate_commands,
     loss_commands,
     plan_commands,
     predict_commands,
@@ -48,6 +49,7 @@ catalogue_commands.add_to(app)
 published_commands.add_to(app)
 bench_commands.add_to(app)
 score_commands.add_to(app)
+evaluate_commands.add_to(app)
 predict_commands.add_to(app)
 doctor_commands.add_to(app)
 app.add_typer(data_commands.app, name="data", help="Look at, check, prepare and simulate datasets.")

@@ -135,7 +135,7 @@ def score_folders(request: ScoreRequest, progress: Progress = lambda done, total
     files = match_folders(request.truth, request.prediction, request.only)
     patients = [_patient(request, each.case) for each in files]
     steps = _Steps(progress, 2 * len(files))
-    workers = request.workers or _worthwhile(files)
+    workers = request.workers or worthwhile(sum(math.prod(stored_shape(each.truth)) for each in files))
     jobs: dict[int, tuple[Any, ...]] = {n: (each, request.grid) for n, each in enumerate(files)}
     looks = steps.through(run_each(_look, jobs, workers))
     _refuse([look.problem for look in looks if look.problem])
@@ -166,8 +166,8 @@ class _Steps:
         return [found[number] for number in sorted(found)]
 
 
-def _worthwhile(files: Sequence[LabelFiles]) -> int:
-    voxels = sum(math.prod(stored_shape(each.truth)) for each in files)
+def worthwhile(voxels: int) -> int:
+    """Return how many processes are worth starting to score so many voxels."""
     return min(cores(None), 1 + voxels // _VOXELS_PER_PROCESS)
 
 

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.metrics.comparison import Comparison
-from harness.metrics.metric import METRICS, Score
+from harness.metrics.metric import Score
+from harness.metrics.plugins import find_metric
 from harness.metrics.policy import Extent
 
 IGNORE = 255
@@ -35,7 +36,7 @@ def evaluate_case(
         spacing: Millimetres per voxel along (Z, H, W). There is no default: a distance in unknown
             units is worse than none.
         n_classes: Number of classes including the background, at least 2.
-        metrics: Names in :data:`METRICS`.
+        metrics: Names of registered metrics, or import paths.
 
     Returns:
         One score per class from 1 and metric, classes in ascending order, metrics as given.
@@ -44,7 +45,7 @@ def evaluate_case(
         ValueError: if shapes, types, spacing or labels do not fit together.
         InputError: if a metric is unknown.
     """
-    chosen = [METRICS[name] for name in metrics]
+    chosen = [find_metric(name) for name in metrics]
     _check(prediction, truth, spacing, n_classes)
     millimetres = tuple(float(step) for step in spacing)
     if prediction is None:

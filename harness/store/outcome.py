@@ -67,14 +67,24 @@ _DELETE_SINCE = tuple(
 )
 
 
-def write_results(connection: Connection, trial_id: int, dataset_id: int, outcome: Outcome) -> None:
-    """Write curve, scores and artifacts of a trial in the place of what it has."""
+def write_results(
+    connection: Connection, trial_id: int, dataset_id: int, outcome: Outcome, versions: Mapping[str, int]
+) -> None:
+    """Write curve, scores and artifacts of a trial in the place of what it has.
+
+    Args:
+        connection: Inside a writing transaction.
+        trial_id: Of the trial.
+        dataset_id: Of its dataset.
+        outcome: What it leaves.
+        versions: Version of the metrics that its program computes, by name; of others the newest counts.
+    """
     if connection.scalar(_HAS_ROWS, {"trial": trial_id}):
         for statement in _DELETE_ALL:
             connection.execute(statement, {"trial": trial_id})
     ids: dict[str, dict[str, int]] = {}
     if outcome.scores or outcome.epoch_scores:
-        ids = {"metric": _newest_metrics(connection), "case": _cases(connection, dataset_id)}
+        ids = {"metric": _metrics(connection, versions), "case": _cases(connection, dataset_id)}
     _insert(connection, trial_id, EpochRow, outcome.epochs, ids)
     _insert(connection, trial_id, EpochScoreRow, outcome.epoch_scores, ids)
     _insert(connection, trial_id, ScoreRow, outcome.scores, ids)
@@ -95,6 +105,7 @@ def write_epochs(
     epochs: Sequence[Mapping[str, Any]],
     epoch_scores: Sequence[Mapping[str, Any]],
     since: int | None,
+    versions: Mapping[str, int],
 ) -> None:
     """Add points to the curve of a running trial.
 
@@ -104,13 +115,15 @@ def write_epochs(
         epochs: Rows of ``epoch``.
         epoch_scores: Rows of ``epoch_score``, metrics as names.
         since: Points from this epoch on are deleted first; None: none are.
+        versions: Version of the metrics that its program computes, by name; of others the newest counts.
     """
     if since is not None:
         for statement in _DELETE_SINCE:
             connection.execute(statement, {"trial": trial_id, "since": since})
     _insert(connection, trial_id, EpochRow, epochs, {})
     if epoch_scores:
-        _insert(connection, trial_id, EpochScoreRow, epoch_scores, {"metric": _newest_metrics(connection)})
+        ids = {"metric": _metrics(connection, versions)}
+        _insert(connection, trial_id, EpochScoreRow, epoch_scores, ids)
 
 
 def _insert(
@@ -124,9 +137,14 @@ def _insert(
         insert_columns(connection, table, {"trial_id": [trial_id] * len(rows), **_columns(rows, ids)})
 
 
-def _newest_metrics(connection: Connection) -> dict[str, int]:
-    newest_last = select(MetricRow.name, MetricRow.id).order_by(MetricRow.version)
-    return {row.name: row.id for row in connection.execute(newest_last)}
+def _metrics(connection: Connection, versions: Mapping[str, int]) -> dict[str, int]:
+    """Return the ids of metrics by name: a newer program may have added a newer version meanwhile."""
+    newest_last = select(MetricRow.name, MetricRow.version, MetricRow.id).order_by(MetricRow.version)
+    return {
+        row.name: row.id
+        for row in connection.execute(newest_last)
+        if versions.get(row.name, row.version) == row.version
+    }
 
 
 def _cases(connection: Connection, dataset_id: int) -> dict[str, int]:

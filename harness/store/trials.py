@@ -147,6 +147,7 @@ class TrialStore:
         self.database = database
         self.owner = owner
         self.run_id = run_id
+        self._versions: dict[str, int] = {}
 
     def register_study(self, name: str, title: str, resolved: Mapping[str, Any]) -> int:
         """Insert or update a study; return its id."""
@@ -156,9 +157,13 @@ class TrialStore:
             return upsert_row(connection, StudyRow, {"name": name}, values)
 
     def register_metrics(self, metrics: Iterable[Mapping[str, Any]]) -> None:
-        """Insert metrics (name, version, title, unit, direction, description) that are not there yet."""
+        """Insert metrics (name, version, title, unit, direction, description) that are not there yet.
+
+        What this driver writes from then on are scores of these versions.
+        """
         with self.database.write() as connection:
             for metric in metrics:
+                self._versions[metric["name"]] = metric["version"]
                 identity = {"name": metric["name"], "version": metric["version"]}
                 upsert_row(
                     connection, MetricRow, identity, {k: v for k, v in metric.items() if k not in identity}
@@ -261,7 +266,7 @@ class TrialStore:
                 connection.execute(
                     update(TrialRow).where(TrialRow.id == trial_id).values(epoch_now=beat.epoch)
                 )
-                write_epochs(connection, trial_id, beat.epochs, beat.epoch_scores, beat.since)
+                write_epochs(connection, trial_id, beat.epochs, beat.epoch_scores, beat.since, self._versions)
         return set(beats) - set(ids)
 
     def release(self, keys: Sequence[str]) -> None:
@@ -307,7 +312,7 @@ class TrialStore:
             row = connection.execute(_OF_KEY, {"trial_key": key}).one()
             if row.state in FINAL_STATES or (outcome.state == "pruned" and row.lease_owner != self.owner):
                 return False
-            write_results(connection, row.id, row.dataset_id, outcome)
+            write_results(connection, row.id, row.dataset_id, outcome, self._versions)
             connection.execute(
                 _FINISH,
                 {

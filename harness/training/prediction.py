@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from harness.errors import InputError
 from harness.models import build_model
@@ -26,17 +26,8 @@ class Segmenter:
 
     def __init__(self, stored: StoredModel, device: torch.device) -> None:
         self._device = device
-        self._autocast = torch.bfloat16 if stored.precision == "bfloat16" else None
-        set_gpu_products(stored.precision)
-        try:
-            model = build_model(stored.model, stored.in_channels, stored.n_classes, **stored.options)
-            model.load_state_dict(stored.weights)
-        except (ValueError, TypeError, RuntimeError) as error:
-            raise InputError(
-                f"network {stored.model!r} of trial {stored.key[:12]!r} cannot be built from its file "
-                f"({str(error).splitlines()[0]}); use the version of its code that trained it"
-            ) from None
-        self._model = model.eval().to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._autocast = autocast_of(stored)
+        self._model = build_network(stored, device)
 
     @torch.inference_mode()
     def classes(self, slices: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -68,6 +59,30 @@ class Segmenter:
             logits = self._model(batch)
         classes: Tensor = logits.argmax(1).byte().cpu()
         return classes
+
+
+def build_network(stored: StoredModel, device: torch.device) -> nn.Module:
+    """Return a stored network on a device, for evaluation, with GPU products as in its training.
+
+    Raises:
+        InputError: if the network cannot be built, or the weights are those of another one.
+    """
+    set_gpu_products(stored.precision)
+    try:
+        model = build_model(stored.model, stored.in_channels, stored.n_classes, **stored.options)
+        model.load_state_dict(stored.weights)
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise InputError(
+            f"network {stored.model!r} of trial {stored.key[:12]!r} cannot be built from its file "
+            f"({str(error).splitlines()[0]}); use the version of its code that trained it"
+        ) from None
+    placed: nn.Module = model.eval().to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return placed
+
+
+def autocast_of(stored: StoredModel) -> torch.dtype | None:
+    """Return the precision of a stored network's forward pass, None for float32."""
+    return torch.bfloat16 if stored.precision == "bfloat16" else None
 
 
 def choose_device(wanted: str) -> torch.device:

@@ -4,11 +4,13 @@ import re
 import sys
 from types import ModuleType
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
 
 from harness.cli.loss_docs.entries import describe_loss
+from harness.metrics import METRICS, evaluate_case
 from harness.strict_yaml import read, validate
 from harness.study.spec import Study
 from reports.figures import FIGURES
@@ -33,6 +35,18 @@ def test_the_loss_of_the_recipe_is_a_loss_and_its_study_is_valid(monkeypatch: py
     assert describe_loss("my_losses:BoundedCE").kind == "import path"
     logits = torch.tensor([[[[9.0]], [[-9.0]]]])
     assert float(study.losses[1].spec().build()(logits, torch.ones(1, 1, 1, dtype=torch.long))) == 3.0
+
+
+def test_the_metric_of_the_recipe_is_a_metric(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(METRICS, "_entries", dict(METRICS._entries))
+    module = ModuleType("my_metrics")
+    exec(blocks("how-to/add-a-metric.md", "python")[0], vars(module))
+    monkeypatch.setitem(sys.modules, "my_metrics", module)
+    truth = np.zeros((1, 2, 4), np.uint8)
+    truth[0, :, :2] = 1
+    prediction = np.roll(truth, 1, axis=2)
+    (score,) = evaluate_case(prediction, truth, (1, 1, 1), 2, ("my_metrics:VOE",))
+    assert (score.metric, score.value) == ("voe", pytest.approx(200 / 3))
 
 
 @pytest.mark.parametrize("page", ["how-to/own-training-loop.md", "explanation/distance-maps.md"])

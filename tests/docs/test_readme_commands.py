@@ -119,6 +119,7 @@ TABLE = {
     "lossbench score --pred FOLDER --truth FOLDER": told(
         "score --pred data/Task04_Hippocampus/labelsTr --truth data/Task04_Hippocampus/labelsTr"
     ),
+    "lossbench evaluate STUDY": told("evaluate tiny"),
     "lossbench predict TRIAL --images FOLDER --out FOLDER": told(
         "predict TRIAL --images data/my_lesions --out masks"
     ),

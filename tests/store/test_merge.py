@@ -173,6 +173,18 @@ def test_metrics_that_ours_lacks_are_added_to_equal_trials(database: Database, o
     assert all_scores(database) == all_scores(other)
 
 
+def test_a_checkpoint_that_ours_lacks_of_a_metric_is_added(database: Database, other: Database) -> None:
+    for each in (database, other):
+        Lab().fill(each)
+    with database.write() as connection:
+        connection.exec_driver_sql("DELETE FROM score WHERE metric_id = 2 AND checkpoint = 'last'")
+    assert merge(other, database).conflicts == ()
+    report = merge(database, other)
+    assert report.conflicts == ()
+    assert report.added["score"] == 2
+    assert all_scores(database) == all_scores(other)
+
+
 def test_another_result_is_a_conflict_that_says_how_far_and_why(database: Database, other: Database) -> None:
     Lab().fill(database)
     Lab(shift=0.25, numerics="NVIDIA H100, CUDA 13").fill(other)

@@ -14,7 +14,7 @@ from harness.store.database import open_database
 from harness.store.datasets import DatasetRecord, register_dataset
 from harness.store.outcome import Outcome
 from harness.store.ownership import new_owner, owner_is_gone
-from harness.store.schema import EpochRow, EpochScoreRow, ScoreRow, TrialRow
+from harness.store.schema import EpochRow, EpochScoreRow, MetricRow, ScoreRow, TrialRow
 from harness.store.summaries import failures, study_sizes, trial_counts
 from harness.store.trials import Beat, Claim, TrialRecord, TrialStore
 
@@ -84,6 +84,16 @@ def test_a_result_is_written_whole_and_once(store):
     assert not store.finish("k1", replace(OUTCOME, best_val_dsc=0.9))
     assert result_of(store) == ("done", 0.4)
     assert len(rows(store, ScoreRow)) == len(rows(store, EpochRow)) == 1
+
+
+def test_scores_go_under_the_version_that_their_program_computes(store):
+    store.claim(["k1"])
+    TrialStore(store.database, "newer program").register_metrics([{**METRIC, "version": 2}])
+    assert store.finish("k1", OUTCOME)
+    [score] = rows(store, ScoreRow)
+    versions = {row.id: row.version for row in rows(store, MetricRow)}
+    assert sorted(versions.values()) == [1, 2]
+    assert versions[score.metric_id] == 1
 
 
 def test_a_wrong_score_leaves_nothing_of_the_result(store):

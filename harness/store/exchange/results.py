@@ -17,6 +17,9 @@ _Place = tuple[int, int, int, str]
 _Scores = Mapping[_Place, tuple[str, float | None, float, str | None]]
 """Part, value, imputed value and reason by place."""
 
+_Block = tuple[int, str, str]
+"""Metric, checkpoint and part: what is scored together, and so compared or added together."""
+
 
 @dataclass(frozen=True)
 class _ScoreDifference:
@@ -24,7 +27,7 @@ class _ScoreDifference:
 
     Attributes:
         differing: Scores that differ or that one side lacks.
-        compared: Scores of those metrics on either side.
+        compared: Scores on either side, of metrics that both have for a checkpoint and part.
         largest: Largest difference of imputed values.
         metric: Our id of the metric with the largest difference; None if only rows are missing.
     """
@@ -38,7 +41,8 @@ class _ScoreDifference:
 def compare_results(ends: Ends, trials: Mapping[int, int], cases: Ids, metrics: Ids) -> list[int]:
     """Compare finished trials of both sides.
 
-    Scores of metrics that ours lacks are added to equal trials; a difference is reported as a conflict.
+    Scores of metrics that ours lacks, or lacks for a checkpoint or part, are added to equal trials; a
+    difference is reported as a conflict.
 
     Args:
         ends: Both databases.
@@ -56,14 +60,15 @@ def compare_results(ends: Ends, trials: Mapping[int, int], cases: Ids, metrics: 
     equal, missing = [], []
     for there, here in trials.items():
         found, kept = their_scores.get(there, {}), our_scores.get(here, {})
-        known = {place[0] for place in kept}
-        difference = _difference(kept, {place: row for place, row in found.items() if place[0] in known})
+        known = {_block(place, row) for place, row in kept.items()}
+        added = {place: row for place, row in found.items() if _block(place, row) not in known}
+        difference = _difference(kept, {place: found[place] for place in found.keys() - added.keys()})
         facts = [_fact_difference(name, ours[here], theirs[there]) for name in ("state", "best_val_dsc")]
         if difference.differing or any(facts):
             _report(ends, ours[here], theirs[there], facts, difference)
             continue
         equal.append(there)
-        missing += [_row(here, place, values) for place, values in found.items() if place[0] not in known]
+        missing += [_row(here, place, values) for place, values in added.items()]
     add_rows(ends, ScoreRow, missing)
     return equal
 
@@ -101,8 +106,8 @@ def _scores(
 
 
 def _difference(ours: _Scores, theirs: _Scores) -> _ScoreDifference:
-    metrics = {place[0] for place in theirs}
-    compared = {place for place in ours if place[0] in metrics} | theirs.keys()
+    blocks = {_block(place, row) for place, row in theirs.items()}
+    compared = {place for place, row in ours.items() if _block(place, row) in blocks} | theirs.keys()
     differing = sorted(place for place in compared if ours.get(place) != theirs.get(place))
     largest, metric = 0.0, None
     for place in differing:
@@ -111,6 +116,10 @@ def _difference(ours: _Scores, theirs: _Scores) -> _ScoreDifference:
             if metric is None or gap > largest:
                 largest, metric = gap, place[0]
     return _ScoreDifference(len(differing), len(compared), largest, metric)
+
+
+def _block(place: _Place, row: tuple[str, float | None, float, str | None]) -> _Block:
+    return place[0], place[3], row[0]
 
 
 def _fact_difference(name: str, ours: Any, theirs: Any) -> str:

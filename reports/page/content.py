@@ -9,6 +9,7 @@ from ruamel.yaml import YAML
 
 from harness.store.privacy import document_without_paths, without_paths
 from harness.store.schema import FINAL_STATES
+from reports.page.missing import metrics_that_trials_lack
 from reports.results import StudyResults
 from reports.tuning.schedules import schedule_words
 
@@ -53,6 +54,9 @@ def banners(results: StudyResults) -> list[Banner]:
         found.append(
             Banner("validation", "This study evaluates on validation patients: numbers are optimistic.")
         )
+    lacking = metrics_that_trials_lack(results)
+    if lacking:
+        found.append(Banner("partial", lacking))
     if results.simulated:
         names = [name for name in results.datasets if name.endswith("-sim")]
         found.append(

@@ -28,6 +28,30 @@ def missing(results: StudyResults) -> list[tuple[str, tuple[str, ...]]]:
     ]
 
 
+def metrics_that_trials_lack(results: StudyResults) -> str:
+    """Return a sentence on metrics that only some of the shown trials have, or none of one of the main table.
+
+    That is so after a metric was added, or its version raised; empty if there is no such metric.
+    """
+    trial = ["dataset", "label", "seed", "fold"]
+    shown = results.scores[["metric", *trial]].drop_duplicates()
+    trials = len(shown[trial].drop_duplicates()) or int(results.runs["scored"].sum())
+    counts = shown["metric"].astype(str).value_counts()
+    titles = results.metrics.set_index("name")["title"]
+    lacking = {
+        str(title): int(counts.get(name, 0))
+        for name, title in titles.items()
+        if counts.get(name, 0) < trials and (name in counts or name in results.main_metrics())
+    }
+    if not lacking:
+        return ""
+    told = names([f"{title} ({have} of {trials} trials)" for title, have in lacking.items()])
+    return (
+        f"Metrics that not all trials have, for they are newer or have a new version: {told}. "
+        f"'lossbench evaluate {results.document.name}' computes them; nothing is trained."
+    )
+
+
 def _of_dataset(results: StudyResults, dataset: str) -> Iterator[str]:
     runs = results.runs[results.runs["dataset"] == dataset]
     ended = runs.loc[runs["scored"] | runs["diverged"], "label"].astype(str).value_counts()

@@ -133,6 +133,22 @@ def test_report_and_answer_have_a_new_metric(home: Path) -> None:
     assert lossbench("answer", "tiny", cwd=home).returncode == 0
 
 
+def test_a_report_says_which_command_brings_scores_that_are_missing(
+    home: Path, registry: dict[str, Metric]
+) -> None:
+    registry["hd95"] = replace(METRICS["hd95"], version=METRICS["hd95"].version + 1)
+    with sqlite3.connect(home / "lossbench-home" / "results.db") as connection:
+        connection.execute(
+            "insert into metric (name, version, title, unit, direction, description) "
+            "select name, version + 1, title, unit, direction, description from metric where name = 'hd95'"
+        )
+    told = lossbench("report", "tiny", cwd=home).stdout
+    assert "HD95 (0 of 2 trials)" in " ".join(told.split())
+    assert "'lossbench evaluate tiny' computes them" in " ".join(told.split())
+    evaluate(home, replace(EVERYTHING, metrics=("hd95",)))
+    assert "lossbench evaluate" not in lossbench("report", "tiny", cwd=home).stdout
+
+
 def test_a_raised_version_is_computed_beside_the_old_one(home: Path, registry: dict[str, Metric]) -> None:
     old = scores(home, "iou")
     registry["iou"] = replace(registry["iou"], version=2, description="Another convention.")

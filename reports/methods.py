@@ -3,6 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
+from harness.study.in_words import (
+    augmentation_words,
+    network_words,
+    optimizer_words,
+    precision_words,
+    schedule_words,
+    variant_words,
+)
 from reports.methods_statistics import statistics_methods
 from reports.results import StudyResults
 from reports.tables.notes import checkpoint_note, listing, undefined_note
@@ -24,7 +32,7 @@ def methods(results: StudyResults) -> list[str]:
 
 def _scored_only(results: StudyResults) -> str:
     patients = results.cases.groupby("dataset")["patient"].nunique()
-    names = listing([f"{results.titles[name]} ({patients[name]} patients)" for name in results.datasets])
+    names = listing([_with(results.titles[name], f"{patients[name]} patients") for name in results.datasets])
     return (
         f"We scored the predictions of {listing(results.external)} on {names}. {checkpoint_note(results)} "
         "The seed tells apart several trainings of one network."
@@ -33,12 +41,17 @@ def _scored_only(results: StudyResults) -> str:
 
 def _design(results: StudyResults) -> str:
     seeds = f"{results.seeds} seed{'s' if results.seeds > 1 else ''}"
-    names = listing([f"{results.titles[name]} ({_split(results, name)})" for name in results.datasets])
+    names = listing([_with(results.titles[name], _split(results, name)) for name in results.datasets])
     return (
         f"We compared {len(results.losses)} losses on {names} with {seeds} each. A seed index fixes initial "
         "weights, order of the data, augmentation and the border between training and validation patients, "
         f"identically for every loss; the test patients of a dataset are fixed. {_unit(results)}"
     )
+
+
+def _with(title: str, more: str) -> str:
+    """Add words in parentheses, to those that the title may end in."""
+    return f"{title[:-1]}; {more})" if title.endswith(")") else f"{title} ({more})"
 
 
 def _unit(results: StudyResults) -> str:
@@ -58,77 +71,61 @@ def _split(results: StudyResults, dataset: str) -> str:
     return f"{patients} patients, {kind}"
 
 
-_SCHEDULE_WORDS = {
-    "plateau": "multiplied by {factor:g} after {patience} epochs without a gain in validation DSC",
-    "poly": "falling as (1 - epoch / epochs) ** {power:g}",
-    "cosine": "falling along half a cosine to {floor:g} of its start",
-    "constant": "kept constant",
-}
+def _training(results: StudyResults) -> str:
+    resolved = results.document.resolved
+    protocol = resolved.get("protocol", {})
+    changes = listing([augmentation_words(each) for each in protocol.get("augment", ())])
+    parts = [
+        f"Every network was {network_words(resolved.get('model', {}))}, trained for {protocol.get('epochs')} "
+        f"epochs with batches of {protocol.get('batch_size')} slices{_optimizer(results, protocol)}",
+        *_step_words(protocol),
+        *([precision_words(str(protocol["precision"]))] if "precision" in protocol else []),
+        f"augmentation: {changes or 'none'}",
+    ]
+    share = protocol.get("oversample_foreground", 0)
+    if share:
+        parts.append(f"at least {100 * share:.0f} % of the slices of a batch held foreground")
+    return f"{'; '.join(parts)}. {_variants(resolved)}{checkpoint_note(results)}{_tuning(results)}"
 
 
-def _schedule_words(schedule: Mapping[str, Any]) -> list[str]:
-    words = _SCHEDULE_WORDS.get(str(schedule.get("name")))
-    return [words.format(**schedule)] if words else []
+def _optimizer(results: StudyResults, protocol: Mapping[str, Any]) -> str:
+    optimizer, schedule = protocol.get("optimizer"), protocol.get("lr_schedule")
+    if not optimizer:
+        return ""
+    course = f" {schedule_words(schedule)}" if schedule else ""
+    if results.searches:
+        arms = " in the default arms"
+        course = f", which{course}" if course else ""
+    else:
+        arms, course = "", f" that{course}" if course else ""
+    return f" by {optimizer_words(optimizer)} with a learning rate of {optimizer['lr']:g}{arms}{course}"
 
 
 def _step_words(protocol: Mapping[str, Any]) -> list[str]:
     """Say what is unusual about a step of the optimiser."""
     parts = []
     if protocol.get("accumulate", 1) > 1:
-        parts.append(f"gradients of {protocol['accumulate']} batches accumulated for a step")
+        parts.append(f"gradients of {protocol['accumulate']} batches were accumulated for a step")
     if protocol.get("clip_gradient"):
-        parts.append(f"their norm clipped at {protocol['clip_gradient']:g}")
+        parts.append(f"the norm of the gradient was clipped at {protocol['clip_gradient']:g}")
     return parts
 
 
-def _training(results: StudyResults) -> str:
+def _tuning(results: StudyResults) -> str:
     resolved = results.document.resolved
-    protocol, model = resolved.get("protocol", {}), resolved.get("model", {})
-    optimizer, schedule = protocol.get("optimizer", {}), protocol.get("lr_schedule", {})
-    options = ", ".join(f"{key} {value}" for key, value in model.items() if key != "name")
-    parts = [f"Every model was a {model.get('name', 'network')}" + (f" ({options})" if options else "")]
-    parts.append(
-        f"trained for {protocol.get('epochs')} epochs with batches of {protocol.get('batch_size')} slices"
-    )
-    arms = " in the default arms" if results.searches else ""
-    parts.append(
-        f"by {optimizer.get('name')} with learning rate {optimizer.get('lr'):g}{arms}" if optimizer else ""
-    )
-    parts += _schedule_words(schedule)
-    parts += _step_words(protocol)
-    augment = listing([_augmentation(each) for each in protocol.get("augment", ())]) or "none"
     tuned = [str(entry.get("label")) for entry in resolved.get("losses", ()) if entry.get("alpha") == "tune"]
-    budget = resolved.get("tuning", {}).get("configurations")
-    tuning = (
-        f" The weight schedule of {listing(tuned)} was found by random search over {budget} configurations, "
-        "judged by validation DSC."
-        if tuned and not results.searches
-        else ""
-    )
-    share = protocol.get("oversample_foreground", 0)
-    if share:
-        augment += f"; at least {share:.0%} of the slices of a batch held foreground"
+    if not tuned or results.searches:
+        return ""
     return (
-        f"{', '.join(filter(None, parts))}; precision {protocol.get('precision')}, augmentation: {augment}. "
-        f"{_variants(resolved)}{checkpoint_note(results)}{tuning}"
+        f" The weight schedule of {listing(tuned)} was found by random search over "
+        f"{resolved.get('tuning', {}).get('configurations')} configurations, judged by validation DSC."
     )
 
 
 def _variants(resolved: Mapping[str, Any]) -> str:
     """Say what rows in parentheses change of the network or the protocol."""
-    told = []
-    for variant in resolved.get("variants") or ():
-        changes = {**variant.get("model", {}), **variant.get("protocol", {})}
-        words = ", ".join(f"{key} {value if value != [] else 'none'}" for key, value in changes.items())
-        told.append(f"{variant['label']} ({words})")
+    told = [f"{each['label']} ({variant_words(each)})" for each in resolved.get("variants") or ()]
     return f"Rows with a variant in parentheses differ in: {'; '.join(told)}. " if told else ""
-
-
-def _augmentation(resolved: str | Mapping[str, Any]) -> str:
-    if isinstance(resolved, str):  # in databases from before augmentations had parameters
-        return resolved
-    options = ", ".join(f"{key} {value}" for key, value in resolved.items() if key != "name")
-    return f"{resolved['name']} ({options})" if options else str(resolved["name"])
 
 
 def _evaluation(results: StudyResults) -> str:

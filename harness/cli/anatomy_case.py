@@ -67,8 +67,8 @@ def anatomy_case(
 
     The slice is the one at the third quartile of foreground area, among the slices of the dataset (or
     of ``case``) that have foreground; equal areas go by the dataset's order. The network, ``unet2d`` of
-    base 8 (of less depth for slices below 17 pixels), is trained from seed 0 on the CPU with Dice + CE (Adam 5e-3, batches of 8 slices) on all
-    *other* patients.
+    base 8 (of less depth for slices below 17 pixels), is trained from seed 0 on the CPU with Dice + CE
+    (Adam 5e-3, batches of 8 slices) on all *other* patients.
 
     Args:
         dataset: Catalogue name or path of a manifest; None for the simulated dataset of the quickstart,

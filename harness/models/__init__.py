@@ -4,7 +4,8 @@ What lives here: one module per network, each a ``torch.nn.Module`` that takes
 ``(in_channels, n_classes, **options)`` and maps images ``(B, C, H, W)`` to logits
 ``(B, n_classes, H, W)`` of the same height and width, without softmax. A new network is one class
 in one new module of this folder, decorated with ``@MODELS.register("name")``; every module of the
-folder is imported here, so nothing else has to be edited.
+folder is imported here, so nothing else has to be edited. A class attribute ``words`` says what a methods
+section calls it.
 
 What may come in: torch. What must not: losses, data, training, or any other room of the project.
 """

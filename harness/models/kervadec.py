@@ -41,6 +41,9 @@ class KervadecUNet(nn.Module):
         2021, and its public code (LIVIAETS/boundary-loss, ``UNet``).
     """
 
+    words = "2D U-Net in the shape of Kervadec et al. (2021)"
+    """What a methods section calls it."""
+
     def __init__(self, in_channels: int, n_classes: int, *, base_channels: int = 64) -> None:
         super().__init__()
         check_at_least("kervadec", "base_channels", base_channels, 1)

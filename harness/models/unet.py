@@ -52,6 +52,9 @@ class UNet2d(nn.Module):
         Segmentation, MICCAI 2015, Figure 1. He et al.: Delving Deep into Rectifiers, ICCV 2015.
     """
 
+    words = "2D U-Net"
+    """What a methods section calls it."""
+
     def __init__(  # noqa: PLR0913 (a study file names them one by one)
         self,
         in_channels: int,

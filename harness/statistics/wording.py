@@ -15,11 +15,14 @@ from harness.statistics.pair_plans import PairPlan
 from harness.statistics.scale import Scale
 from harness.statistics.seeds_and_cases import MOST_SEEDS
 from harness.statistics.study_answer import OverDatasets, StudyAnswer
+from harness.statistics.transfer import Transfer
 
 MOST_SENTENCES = 12
 MOST_NAMES = 8
 MOST_PAIRS = 4
 FEW_PATIENTS = 20
+DESCRIPTORS = {"volume_ml": "foreground volume", "foreground_fraction": "foreground share of the image"}
+"""Words for what is known of a patient from the ground truth."""
 TITLES = {"dsc": "DSC", "iou": "IoU", "nsd": "NSD", "hd": "HD", "hd95": "HD95", "assd": "ASSD"}
 
 
@@ -125,6 +128,11 @@ def title_of(metric: str) -> str:
     return TITLES.get(metric, metric)
 
 
+def descriptor_words(name: str) -> str:
+    """Return what a descriptor of patients is called."""
+    return DESCRIPTORS.get(name, name.replace("_", " "))
+
+
 def margin_words(scale: Scale, margin: float) -> str:
     """Return a margin as people state it: 0.01, or a factor of 1.1."""
     return f"a factor of {np.exp(margin):.3g}" if scale.log else f"{margin:.3g}"
@@ -162,18 +170,28 @@ def _over_datasets(over: OverDatasets, answer: StudyAnswer) -> Iterator[str]:
         yield f"Over these {count} datasets no loss can be recommended over {advice.reference}."
     else:
         yield f"Over these {count} datasets {advice.loss} is the best guess, not proven."
-    paid = float(over.transfer.advice.mean())
-    always = ", ".join(
-        f"always {loss} {float(regret.mean()):.3g}" for loss, regret in over.transfer.always.items()
-    )
-    yield (
-        f"Advice drawn from the other datasets would have cost {paid:.3g} {unit} on average"
-        + (f" ({always}, a loss at random {float(over.transfer.random.mean()):.3g})." if always else ".")
-    )
+    yield _transfer(over.transfer, unit)
     if over.new is None:
         yield f"{count} datasets say nothing about a new one; that takes three."
     elif over.new.weak:
         yield f"What is said about a new dataset rests on {count} of them, which is weak."
+
+
+def _transfer(transfer: Transfer, unit: str) -> str:
+    """Say what advice would have cost, and the choices beside it, with the same decimals."""
+    paid = [float(each.mean()) for each in (transfer.advice, *transfer.always.values(), transfer.random)]
+    advice, *others, at_random = _alike(paid if transfer.always else paid[:1] * 2)
+    always = ", ".join(f"always {loss} {cost}" for loss, cost in zip(transfer.always, others, strict=True))
+    return f"Advice drawn from the other datasets would have cost {advice} {unit} on average" + (
+        f" ({always}, a loss at random {at_random})." if always else "."
+    )
+
+
+def _alike(values: Sequence[float]) -> list[str]:
+    """Return numbers with the same decimals, of which the largest has three significant digits."""
+    largest = max((abs(value) for value in values if np.isfinite(value)), default=0.0)
+    decimals = max(0, 2 - int(np.floor(np.log10(largest)))) if largest else 3
+    return [f"{value:.{decimals}f}" for value in values]
 
 
 def _advice(over: OverDatasets | None) -> Iterator[str]:
@@ -181,8 +199,9 @@ def _advice(over: OverDatasets | None) -> Iterator[str]:
         way = "larger" if each.interaction.slope > 0 else "smaller"
         found = each.interaction
         yield (
-            f"Exploratory: {found.loss} gains on {each.reference} where {found.descriptor} is {way} (q "
-            f"{found.q:.2g}); choosing by it would have cost less on datasets left out."
+            f"Exploratory: {found.loss} gains on {each.reference} where the "
+            f"{descriptor_words(found.descriptor)} is {way} (q {found.q:.2g}); choosing by it would have "
+            "cost less on datasets left out."
         )
 
 

@@ -1,5 +1,7 @@
 """The training protocol of a study, and nothing that depends on the loss."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Discriminator, Field, NonNegativeFloat, PositiveFloat, PositiveInt, Tag
@@ -17,9 +19,11 @@ class Adam(StrictModel):
     Attributes:
         lr_space: What a study that tunes draws the learning rate from, for every loss alike; so in each
             optimiser.
+        words: What a methods section calls it, a format of its fields; so in each optimiser and schedule.
     """
 
     lr_space: ClassVar[Real] = Real(1e-4, 1e-2, log=True)
+    words: ClassVar[str] = "Adam"
 
     name: Literal["adam"] = "adam"
     lr: PositiveFloat = 1e-3
@@ -31,6 +35,7 @@ class AdamW(StrictModel):
     """Adam whose weight decay is decoupled from the gradient (Loshchilov and Hutter, ICLR 2019)."""
 
     lr_space: ClassVar[Real] = Real(1e-4, 1e-2, log=True)
+    words: ClassVar[str] = "AdamW"
 
     name: Literal["adamw"]
     lr: PositiveFloat = 1e-3
@@ -49,6 +54,12 @@ class Sgd(StrictModel):
     nesterov: bool = True
     weight_decay: NonNegativeFloat = 3e-5
 
+    @property
+    def words(self) -> str:
+        """What a methods section calls it."""
+        kind = "Nesterov momentum" if self.nesterov else "momentum"
+        return f"stochastic gradient descent with {kind} {self.momentum:g}"
+
 
 def optimizer(value: Any) -> Any:
     """Return which optimiser a part of a study file means: Adam where it gives no name."""
@@ -64,6 +75,10 @@ Optimizer = Annotated[
 class PlateauSchedule(StrictModel):
     """Multiply the learning rate by ``factor`` after ``patience`` epochs without validation gain."""
 
+    words: ClassVar[str] = (
+        "is multiplied by {factor:g} after {patience} epochs without a gain in validation DSC"
+    )
+
     name: Literal["plateau"] = "plateau"
     factor: Annotated[float, Field(gt=0, lt=1)] = 0.5
     patience: PositiveInt = 20
@@ -72,12 +87,16 @@ class PlateauSchedule(StrictModel):
 class PolySchedule(StrictModel):
     """Learning rate times ``(1 - epoch / epochs) ** power`` (Chen et al., DeepLab, 2018; nnU-Net)."""
 
+    words: ClassVar[str] = "falls as (1 - epoch/epochs)^{power:g} (poly)"
+
     name: Literal["poly"]
     power: PositiveFloat = 0.9
 
 
 class CosineSchedule(StrictModel):
     """Half a cosine from the learning rate down to ``floor`` times it (Loshchilov and Hutter, ICLR 2017)."""
+
+    words: ClassVar[str] = "falls along half a cosine to {floor:g} of its start"
 
     name: Literal["cosine"]
     floor: Fraction = 0.0
@@ -86,12 +105,26 @@ class CosineSchedule(StrictModel):
 class ConstantSchedule(StrictModel):
     """Keep the learning rate."""
 
+    words: ClassVar[str] = "stays constant"
+
     name: Literal["constant"]
 
 
 LearningRateSchedule = Annotated[
     PlateauSchedule | PolySchedule | CosineSchedule | ConstantSchedule, Field(discriminator="name")
 ]
+
+
+Precision = Literal["float32", "tf32", "bfloat16"]
+
+PRECISION_WORDS: Mapping[str, str] = MappingProxyType(
+    {
+        "float32": "single precision (float32)",
+        "tf32": "single precision (TF32)",
+        "bfloat16": "mixed precision (bfloat16)",
+    }
+)
+"""What a methods section calls each."""
 
 
 class Protocol(StrictModel):
@@ -125,7 +158,7 @@ class Protocol(StrictModel):
     lr_schedule: LearningRateSchedule = PlateauSchedule()
     clip_gradient: PositiveFloat | None = None
     checkpoint: Literal["best_val_dsc", "last"] = "best_val_dsc"
-    precision: Literal["float32", "tf32", "bfloat16"] = "float32"
+    precision: Precision = "float32"
     compile: bool = False
     augment: Augmentations = (FlipHorizontal(),)
     oversample_foreground: Fraction = 0.0

@@ -12,7 +12,7 @@ from scipy.stats import rankdata
 
 from harness.statistics.block import MIN_PATIENTS
 from harness.statistics.conditional import FALSE_DISCOVERY, Interaction, Tertile, tertiles
-from harness.statistics.wording import margin_words, names, title_of
+from harness.statistics.wording import descriptor_words, margin_words, names, title_of
 from reports.figures.answered import (
     Compared,
     answer_of,
@@ -35,11 +35,8 @@ if TYPE_CHECKING:
 _NAME = "conditional_tertiles"
 _LOSSES = 24
 """In one drawing: those with the least q."""
-_WORDS = {
-    "volume_ml": ("foreground volume", " ml"),
-    "foreground_fraction": ("foreground share of the image", " %"),
-}
-"""Name and unit of descriptors."""
+_UNITS = {"volume_ml": " ml", "foreground_fraction": " %"}
+"""Of descriptors."""
 _THIRDS = ("lower third", "middle third", "upper third")
 _MARKERS, _FILL = "ovs", ("#ffffff", "#9a9a9a", "#222222")
 _ROW = 0.27
@@ -138,7 +135,7 @@ def _panel(
     thirds = {loss: tertiles(each.cell.block, values, loss, reference, prior) for loss in others}
     first = next(iter(thirds.values()))
     factor = 100.0 if name == "foreground_fraction" else 1.0
-    unit = _WORDS[name][1] if name in _WORDS else ""
+    unit = _UNITS.get(name, "")
     ends = tuple(
         f"{third.low * factor:.3g} to {third.high * factor:.3g}{unit}, n = {third.patients}"
         for third in first
@@ -190,7 +187,7 @@ def _draw_panel(axis: "Axes", key: "Axes", shown: _Shown, panel: _Panel) -> None
         _write_q(axis, row, panel.interactions.get(loss.label))
         if row:
             axis.axhline(row - 0.5, color="#eeeeee", lw=0.5, zorder=0)
-    axis.set_title(_name(panel.descriptor), fontweight="normal")
+    axis.set_title(descriptor_words(panel.descriptor), fontweight="normal")
     look: dict[str, Any] = {"ha": "center", "va": "bottom", "fontsize": 6, "style": "italic"}
     axis.annotate("q", (1, 1), (9, 3), xycoords="axes fraction", textcoords="offset points", **look)
     axis.set_xlabel(f"difference of {score_name(block.metric, block.scale)}, better →")
@@ -259,7 +256,7 @@ def _no_thirds(results: StudyResults, shown: Sequence[str]) -> str:
 
 def _survivors(shown: _Shown) -> str:
     found = [one for panel in shown.panels for one in panel.interactions.values() if one.found]
-    told = [f"{one.loss} by {_name(one.descriptor)}" for one in found]
+    told = [f"{one.loss} by {descriptor_words(one.descriptor)}" for one in found]
     return f"Below: {names(told)}." if told else "None is."
 
 
@@ -276,12 +273,8 @@ def _what_is_missing(shown: _Shown) -> str:
         total, count = shown.hidden + len(shown.losses), len(shown.losses)
         words += f" Of {total} losses the {count} with the least q are shown."
     for name in shown.same:
-        words += f" The {_name(name)} sorts the patients in the same way and is not shown."
+        words += f" The {descriptor_words(name)} sorts the patients in the same way and is not shown."
     return words
-
-
-def _name(descriptor: str) -> str:
-    return _WORDS[descriptor][0] if descriptor in _WORDS else descriptor.replace("_", " ")
 
 
 def _alt(shown: _Shown) -> str:
@@ -289,7 +282,7 @@ def _alt(shown: _Shown) -> str:
     for panel in shown.panels:
         for loss in shown.losses:
             thirds = ", ".join(f"{third.difference:+.3f}" for third in panel.thirds[loss.label])
-            told.append(f"{loss.label} by {panel.descriptor}: {thirds}")
+            told.append(f"{loss.label} by {descriptor_words(panel.descriptor)}: {thirds}")
     title = f"Intervals of differences from {shown.reference}, from the lowest third of patients up"
     return f"{title}. {'; '.join(told)}."
 

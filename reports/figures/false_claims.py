@@ -132,7 +132,6 @@ def _draw_panel(axis: "Axes", shown: _Pairs, ends: tuple[float, float], leftmost
             fontsize=6,
             color=INK,
             fontweight="bold" if name == _CLAIMED else "normal",
-            linespacing=1.1,
         )
     for end, each in zip(ends, (axis.xaxis, axis.yaxis), strict=True):
         each.set_ticks(*_ticks(end))

@@ -1,9 +1,11 @@
 """Places for the names of points: near them, apart from each other, off the points; always the same ones."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import isotonic_regression
 
 Values = NDArray[np.float64]
 
@@ -11,10 +13,12 @@ _DISTANCES = (2.0, 5.0, 9.0, 13.0, 19.0, 26.0, 34.0, 44.0, 56.0, 70.0, 86.0)
 _ANGLES = np.pi / 8 * np.array([0, 8, 1, 7, 15, 9, 4, 12, 2, 6, 14, 10, 3, 5, 13, 11])
 """Beside a point first, then above and below it."""
 
-_SWEEPS = 4
-_OUTSIDE, _ON_NAME, _ON_MARK, _ON_LINE = 400.0, 60.0, 14.0, 7.0
-_CROSSED, _UNDER_NAME, _MISTAKABLE, _PER_UNIT = 12.0, 18.0, 16.0, 0.16
+_SWEEPS = 5
+_OUTSIDE, _ON_NAME, _ON_MARK, _ON_LINE, _ON_BAR = 400.0, 60.0, 14.0, 7.0, 2.0
+_CROSSED, _OVER_MARK, _UNDER_NAME, _MISTAKABLE, _PER_UNIT = 12.0, 5.0, 60.0, 16.0, 0.25
 """What a place costs for what is wrong with it, and for each unit of distance."""
+_AIR = 2.0
+"""Between two names, and a name and a lead that is not its own."""
 
 
 @dataclass(frozen=True)
@@ -40,11 +44,14 @@ class Surroundings:
         frame: Left, bottom, right and top edge that names should keep to.
         points: Every mark, ``(marks, 2)``, those that are named first.
         line: Points along a line that names had better not cover, ``(steps, 2)``.
+        bars: Left, bottom, right and top end of level and upright lines that had better not run through
+            names, ``(bars, 4)``.
     """
 
     frame: Values
     points: Values
     line: Values
+    bars: Values = field(default_factory=lambda: np.empty((0, 4)))
 
 
 def place_labels(radii: Values, sizes: Values, around: Surroundings) -> Values:
@@ -62,15 +69,41 @@ def place_labels(radii: Values, sizes: Values, around: Surroundings) -> Values:
     if not len(points):
         return np.empty((0, 2))
     options = [_candidates(own, radii[own], sizes[own], around) for own in range(len(points))]
+    orders = [np.argsort(sign * points[:, side], kind="stable") for side in (0, 1) for sign in (1, -1)]
+    found = [_settled(order, options, points) for order in orders]
+    chosen = min(found, key=lambda each: each[0])[1]
+    return np.array([options[at].centre[chosen[at]] for at in range(len(points))])
+
+
+def _settled(order: NDArray[np.intp], options: list[_Place], points: Values) -> tuple[float, dict[int, int]]:
+    """Return places that no name leaves for a better one, taken in that order, and what they cost."""
     chosen: dict[int, int] = {}
     for _ in range(_SWEEPS):
-        before = dict(chosen)
-        for own in range(len(points)):
-            others = {at: place for at, place in chosen.items() if at != own}
-            chosen[own] = int(np.argmin(_costs(own, options, others, points)))
+        before, paid = dict(chosen), 0.0
+        for own in map(int, order):
+            costs = _costs(own, options, {at: place for at, place in chosen.items() if at != own}, points)
+            chosen[own] = int(np.argmin(costs))
+            paid += float(costs[chosen[own]])
         if chosen == before:
             break
-    return np.array([options[at].centre[chosen[at]] for at in range(len(points))])
+    return paid, chosen
+
+
+def apart(heights: Sequence[float], gap: float, limits: tuple[float, float]) -> list[float]:
+    """Return where labels on one edge stand: near their heights, ``gap`` apart, within the limits.
+
+    Args:
+        heights: In rising order.
+        gap: Of the centres of neighbours; half of it is kept from the limits.
+        limits: Lowest and highest; too many labels go below the lowest.
+    """
+    steps = gap * np.arange(len(heights))
+    if not len(steps):
+        return []
+    # Without the steps, labels that are a gap apart are level, and those that are too close fall.
+    level = isotonic_regression(np.array(heights) - steps).x
+    highest = limits[1] - gap / 2 - steps[-1]
+    return [float(each) for each in np.minimum(np.maximum(level, limits[0] + gap / 2), highest) + steps]
 
 
 def gaps(centre: Values, half: Values, points: Values) -> Values:
@@ -99,6 +132,10 @@ def _candidates(own: int, radius: float, size: Values, around: Surroundings) -> 
     mistakable = (others.min(axis=1) < far[:, own] + 1.0) if others.size else np.zeros(len(centre), bool)
     steps = (np.abs(around.line - centre[:, None]) < half + 1).all(axis=2).any(axis=1)
     cost = _OUTSIDE * (beyond > 0) + beyond + _ON_MARK * (others < 2.5).sum(axis=1) + _ON_LINE * steps
+    bars = (centre[:, None] - half < around.bars[:, 2:]) & (centre[:, None] + half > around.bars[:, :2])
+    cost += _ON_BAR * bars.all(axis=2).sum(axis=1)
+    marks = np.delete(around.points, own, axis=0)[:, None]
+    cost += _OVER_MARK * _through(around.points[own], centre, marks, np.full(2, 1.5)).sum(axis=0)
     return _Place(centre, half, np.asarray(cost + _MISTAKABLE * mistakable + _PER_UNIT * distance))
 
 
@@ -108,7 +145,7 @@ def _costs(own: int, options: list[_Place], others: dict[int, int], points: Valu
     for at, place in others.items():
         centre, half = options[at].centre[place], options[at].half
         apart = np.abs(option.centre - centre)
-        overlap = np.clip(option.half + half + 1.0 - apart, 0, None)
+        overlap = np.clip(option.half + half + _AIR - apart, 0, None)
         cost += np.where(overlap.min(axis=1) > 0, _ON_NAME + overlap.prod(axis=1), 0.0)
         cost += _CROSSED * _cross(points[own], option.centre, points[at], centre)
         cost += _UNDER_NAME * _through(points[own], option.centre, centre, half)
@@ -129,6 +166,8 @@ def _cross(start: Values, ends: Values, other_start: Values, other_end: Values) 
 
 def _through(start: Values, ends: Values, centre: Values, half: Values) -> NDArray[np.bool_]:
     """Return which lines from a start to their end run through a box; lines and boxes broadcast."""
-    along = np.linspace(0, 1, 9)[:, None, None]
-    at = start + along * (ends - start)
-    return np.asarray((np.abs(at - centre) < half).all(axis=2).any(axis=0))
+    along, reach = ends - start, half + _AIR / 2
+    along = np.where(along == 0, 1e-9, along)
+    sides = np.stack([(centre - reach - start) / along, (centre + reach - start) / along])
+    first, last = sides.min(axis=0).max(axis=-1), sides.max(axis=0).min(axis=-1)
+    return np.asarray(np.maximum(first, 0.0) < np.minimum(last, 1.0))

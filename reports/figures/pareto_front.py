@@ -19,7 +19,7 @@ from reports.figures.label_placement import Surroundings, gaps, place_labels
 from reports.figures.paging import pages, rows_on_page
 from reports.figures.quadrant_bars import draw_quadrants
 from reports.figures.registry import Drawing, NothingToDraw, register_figure
-from reports.figures.row_panels import panel_title
+from reports.figures.row_panels import panel_title, text_width
 from reports.figures.style import (
     FAMILY_COLOURS,
     INK,
@@ -36,6 +36,7 @@ from reports.results import FAMILIES, StudyResults
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
     from matplotlib.text import Annotation
 
 _PANEL, _HEIGHT = 3.2, 2.75
@@ -45,7 +46,8 @@ _NAMED, _NAMED_OF_MANY = 12, 8
 _OFTEN = 0.1
 """Of the draws on the front, from which a loss is named in a crowded panel."""
 
-_MOST_IN_LEGEND = 30
+_MOST_IN_LEGEND, _KEY = 30, 34.0
+"""Losses in a legend; points that an entry takes beside its words."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ def pareto_front(results: StudyResults) -> list[Drawing]:
     """Draw losses on two metrics with their front, and shares of patients that win and lose on each."""
     shown = _two_metrics(results)
     columns = max(1, min(len(shown), int(page_width() / _PANEL)))
-    keys = -(-min(len(results.losses), _MOST_IN_LEGEND) // _key_columns())
+    keys = -(-min(len(results.losses), _MOST_IN_LEGEND) // max(1, int(page_width() / 1.25)))
     drawings = []
     for page in pages(shown, columns * rows_on_page(_HEIGHT, 0.15 + 0.15 * keys)):
         here = page.panels
@@ -138,24 +140,20 @@ def _draw(results: StudyResults, shown: Sequence[TwoMetrics], columns: int) -> "
     keys = _keys(
         results, shown, all(len(some) == len(each.rows) for some, each in zip(named, shown, strict=True))
     )
-    key_columns = _key_columns()
-    height = lines * _HEIGHT + 0.15 + 0.15 * -(-len(keys) // key_columns)
+    widest = max(text_width(str(key.get_label())) for key in keys) + _KEY
+    rows = -(-len(keys) // max(1, int(72 * page_width() / widest)))
+    height = lines * _HEIGHT + 0.15 + 0.15 * rows
     figure = new_figure(page_width(), height, wspace=0.05, hspace=0.05)
     axes = grid_of_axes(figure, lines, columns)
     for place, each in enumerate(shown):
         _draw_points(axes[place // columns][place % columns], results, each)
     for spare in range(len(shown), lines * columns):
         axes[spare // columns][spare % columns].set_axis_off()
-    figure.legend(handles=keys, loc="outside lower left", ncols=min(key_columns, len(keys)), handlelength=1.2)
+    figure.legend(handles=keys, loc="outside lower center", ncols=-(-len(keys) // rows), handlelength=1.2)
     figure.draw_without_rendering()  # names need to know where points are
     for place, (each, some) in enumerate(zip(shown, named, strict=True)):
         _write_names(axes[place // columns][place % columns], each, some)
     return figure
-
-
-def _key_columns() -> int:
-    """Return how many entries of the legend stand side by side."""
-    return max(1, int(page_width() / 1.25))
 
 
 def _draw_points(axis: "Axes", results: StudyResults, each: TwoMetrics) -> None:
@@ -267,7 +265,7 @@ def _named(each: TwoMetrics) -> list[int]:
 
 
 def _write_names(axis: "Axes", each: TwoMetrics, named: Sequence[int]) -> None:
-    points, _, _ = _scores(each)
+    points, low, high = _scores(each)
     written = [_write_name(axis, each, at, points[at]) for at in named]
     unit = 72 / axis.figure.dpi
     places = axis.transData.transform(points) * unit
@@ -276,7 +274,11 @@ def _write_names(axis: "Axes", each: TwoMetrics, named: Sequence[int]) -> None:
     border = axis.transData.transform(_border(axis, each)) * unit
     steps = np.concatenate([np.linspace(*ends, 60) for ends in pairwise(border)])
     rest = [at for at in range(len(points)) if at not in named]
-    around = Surroundings(np.array([*corners[0] + 2, *corners[1] - 2]), places[[*named, *rest]], steps)
+    ends = [axis.transData.transform(each) * unit for each in (low, high)]
+    level = np.column_stack([ends[0][:, 0], places[:, 1], ends[1][:, 0], places[:, 1]])
+    upright = np.column_stack([places[:, 0], ends[0][:, 1], places[:, 0], ends[1][:, 1]])
+    frame, bars = np.array([*corners[0] + 2, *corners[1] - 2]), np.concatenate([level, upright])
+    around = Surroundings(frame, places[[*named, *rest]], steps, bars)
     centres = place_labels(np.array([_radius(each, at) for at in named]), sizes, around)
     far = gaps(centres, sizes / 2, around.points)
     for own, (text, at) in enumerate(zip(written, named, strict=True)):
@@ -304,6 +306,7 @@ def _write_name(axis: "Axes", each: TwoMetrics, at: int, point: NDArray[np.float
         fontweight="bold" if row["on_front"] else "normal",
         color=INK,
         path_effects=halo(1.2),
+        bbox={"boxstyle": "square,pad=0.02", "fc": "white", "ec": "none", "alpha": 0.8},
         arrowprops={"arrowstyle": "-", "color": "#444444", "lw": 0.6, "shrinkA": 0, "shrinkB": 2},
         zorder=6,
     )
@@ -311,7 +314,7 @@ def _write_name(axis: "Axes", each: TwoMetrics, at: int, point: NDArray[np.float
     return text
 
 
-def _keys(results: StudyResults, shown: Sequence[TwoMetrics], all_named: bool) -> list["object"]:
+def _keys(results: StudyResults, shown: Sequence[TwoMetrics], all_named: bool) -> "list[Line2D]":
     """Return the legend: families where every loss is named, else the losses; families again of too many."""
     from matplotlib.lines import Line2D
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,7 @@ from harness.statistics.performance_profiles import DRAWS, Profile, performance_
 from harness.statistics.scale import Scale
 from harness.statistics.wording import title_of
 from reports.figures.answered import answer_of, counts
-from reports.figures.journals import page_width
+from reports.figures.family_panels import KEY_LINE, FamilyPanel, FamilyRows, family_rows, write_key
 from reports.figures.paging import PAGE_HEIGHT, dataset_name
 from reports.figures.registry import Drawing, NothingToDraw, register_figure
 from reports.figures.style import (
@@ -23,7 +23,6 @@ from reports.figures.style import (
     new_figure,
     panels,
     row_name,
-    short,
     styles,
 )
 from reports.results import ListedLoss, StudyResults
@@ -33,14 +32,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure
 
 _NAME = "performance_profiles"
-_PANEL = 1.55
-"""Inches: panels are at least as wide."""
-_TALL, _KEY, _HEAD = 1.25, 0.125, 0.5
-"""Inches: height of a panel, of a line of its key, and of what stands around both."""
-_WIDEST, _LOWEST = 3.2, 0.8
-"""Inches: panels are at most as wide and at least as high."""
-_Rows: TypeAlias = "list[list[tuple[str, list[ListedLoss]]]]"
-"""Panels by row: family and losses of each."""
+_TALL, _LOWEST, _HEAD = 1.25, 0.8, 0.5
+"""Inches: height of a panel, the least of it, and of what stands around it and its key."""
 _OTHERS = "#c6c6c6"
 _BOOTSTRAP = 11
 """Sets these draws apart from others of the same plan."""
@@ -67,9 +60,8 @@ class _Profiles:
 def draw(results: StudyResults) -> list[Drawing]:
     """Draw a row of family panels for every dataset; a drawing for each where they do not fit a page."""
     shown = _profiles(results)
-    columns = max(1, int(page_width() / _PANEL))
-    laid = [_rows(_panels(results, each), columns) for each in shown]
-    together = sum(_height(rows, _TALL) for rows in laid) <= PAGE_HEIGHT
+    laid = [family_rows(_panels(results, each)) for each in shown]
+    together = sum(_height(each, _TALL) for each in laid) <= PAGE_HEIGHT
     groups = (
         [list(zip(shown, laid, strict=True))]
         if together
@@ -104,59 +96,44 @@ def _profiles(results: StudyResults) -> list[_Profiles]:
     return found
 
 
-def _panels(results: StudyResults, shown: _Profiles) -> list[tuple[str, list[ListedLoss]]]:
+def _panels(results: StudyResults, shown: _Profiles) -> list[FamilyPanel]:
     return panels([loss for loss in results.losses if loss.label in shown.by_loss])
 
 
-def _rows(
-    found: list[tuple[str, list[ListedLoss]]], columns: int
-) -> list[list[tuple[str, list[ListedLoss]]]]:
-    """Return the panels by row, rows of about equal length."""
-    rows = -(-len(found) // columns)
-    per_row = -(-len(found) // rows)
-    return [found[start : start + per_row] for start in range(0, len(found), per_row)]
+def _height(laid: FamilyRows, tall: float) -> float:
+    return 0.2 + sum(tall + _HEAD + KEY_LINE * key for key in laid.keys)
 
 
-def _keys(rows: _Rows) -> list[int]:
-    """Return the number of lines of the key below each row."""
-    return [max(len(members) for _, members in row) for row in rows]
-
-
-def _height(rows: _Rows, tall: float) -> float:
-    return 0.2 + sum(tall + _HEAD + _KEY * key for key in _keys(rows))
-
-
-def _figure(results: StudyResults, pairs: "Sequence[tuple[_Profiles, _Rows]]") -> "Figure":
+def _figure(results: StudyResults, pairs: "Sequence[tuple[_Profiles, FamilyRows]]") -> "Figure":
     """Return a figure of the datasets; panels are lower where it would be too high."""
-    count = sum(len(rows) for _, rows in pairs)
-    spare = PAGE_HEIGHT - sum(_height(rows, 0) for _, rows in pairs)
+    count = sum(len(laid.rows) for _, laid in pairs)
+    spare = PAGE_HEIGHT - sum(_height(laid, 0) for _, laid in pairs)
     tall = max(_LOWEST, min(_TALL, spare / count))
-    width = min(page_width(), _WIDEST * max(len(rows[0]) for _, rows in pairs))
-    heights = [_height(rows, tall) for _, rows in pairs]
+    width = max(laid.width for _, laid in pairs)
+    heights = [_height(laid, tall) for _, laid in pairs]
     with drawing_style():
         figure = new_figure(width, sum(heights), h_pad=0.03, w_pad=0.03)
         parts = np.atleast_1d(np.asarray(figure.subfigures(len(pairs), 1, height_ratios=heights)))
-        for part, (each, rows) in zip(parts, pairs, strict=True):
-            _draw_dataset(part, results, each, rows, tall)
+        for part, (each, laid) in zip(parts, pairs, strict=True):
+            _draw_dataset(part, results, each, laid, tall)
     return figure
 
 
 def _draw_dataset(
-    part: "SubFigure", results: StudyResults, shown: _Profiles, rows: _Rows, tall: float
+    part: "SubFigure", results: StudyResults, shown: _Profiles, laid: FamilyRows, tall: float
 ) -> None:
     from matplotlib import rcParams
 
-    per_row = len(rows[0])
-    ratios = [ratio for key in _keys(rows) for ratio in (tall + _HEAD, _KEY * key)]
-    axes = part.subplots(len(ratios), per_row, squeeze=False, height_ratios=ratios)
+    ratios = [ratio for key in laid.keys for ratio in (tall + _HEAD, KEY_LINE * key)]
+    axes = part.subplots(len(ratios), laid.columns, squeeze=False, height_ratios=ratios)
     patients = len(shown.cell.block.patients)
     title: dict[str, Any] = {"fontsize": rcParams["axes.titlesize"], "fontweight": "bold"}
     part.suptitle(
         f"{row_name(shown.dataset)}, {patients} {results.part} patients", x=0.005, ha="left", **title
     )
     look = styles(results.losses)
-    for place, row in enumerate(rows):
-        for column in range(per_row):
+    for place, row in enumerate(laid.rows):
+        for column in range(laid.columns):
             panel, key = axes[2 * place][column], axes[2 * place + 1][column]
             key.set_axis_off()
             if column >= len(row):
@@ -170,11 +147,8 @@ def _draw_dataset(
                 panel.set_ylabel("share of values")
             else:
                 panel.tick_params(labelleft=False)
-            limit = max(8, round(72 * page_width() / per_row / 3.4) - 14)
-            names = [short(loss.label, min(30, limit)) for loss in members]
-            key.legend(
-                panel.get_lines()[-len(members) :], names, loc="upper left", borderaxespad=0, handlelength=2.6
-            )
+            lines = panel.get_lines()[-len(members) :]
+            write_key(key, lines, [loss.label for loss in members], laid.room)
 
 
 def _draw_panel(axis: "Axes", shown: _Profiles, members: list[ListedLoss], look: dict[str, Any]) -> None:

@@ -134,7 +134,9 @@ def _freeze_layout(figure: "Figure") -> None:
 
     The solver's last digits change from run to run, which can move the border of a pixel.
     """
-    figure.draw_without_rendering()
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
     figure.set_layout_engine(None)  # "none" leaves a placeholder, for which every file is drawn twice
     for axis in figure.axes:
         x, y, width, height = axis.get_position(original=True).bounds

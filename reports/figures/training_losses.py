@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from reports.figures.family_panels import wrapped
 from reports.figures.journals import page_width
 from reports.figures.learning_curves import draw_band, label_epochs, over_seeds, seed_curves, whole_epochs
 from reports.figures.paging import PAGE_HEIGHT, dataset_pages
@@ -14,7 +15,6 @@ from reports.figures.style import (
     grid_of_axes,
     new_figure,
     row_name,
-    short,
     styles,
 )
 from reports.results import ListedLoss, StudyResults
@@ -37,47 +37,58 @@ def training_losses(results: StudyResults) -> list[Drawing]:
     columns = -(-len(losses) // -(-len(losses) // fitting))
     blocks = -(-len(losses) // columns)
     drawings = []
-    for page in dataset_pages(results, lambda datasets: _height(blocks * datasets)):
+    titles = _titles(losses, columns)
+    for page in dataset_pages(results, lambda datasets: _height(blocks * datasets, titles)):
         shown = curves[curves["dataset"].isin(page.datasets)]
         with drawing_style():
-            figure = _draw(results, shown, losses, page.datasets, columns)
+            figure = _draw(results, shown, titles, page.datasets, columns)
         name, title = f"training_losses{page.suffix}", f"Training losses{page.where}"
         data = over_seeds(shown, results.datasets, results.labels)
         drawings.append(Drawing(name, title, _caption(results), _alt(results), figure, data=data))
     return drawings
 
 
-def _height(rows: int) -> float:
-    return 0.3 + rows * min(1.15, max(0.62, (PAGE_HEIGHT - 0.3) / rows))
+def _titles(losses: list[ListedLoss], columns: int) -> dict[str, str]:
+    """Return what stands above the panel of each loss."""
+    room = 72 * (page_width() - 0.3) / columns - 20
+    with drawing_style():
+        # Bold letters are wider than those that are measured.
+        return {loss.label: wrapped(loss.label, room / 1.08) for loss in losses}
+
+
+def _height(rows: int, titles: dict[str, str]) -> float:
+    second = 0.1 if any("\n" in title for title in titles.values()) else 0.0
+    return 0.3 + rows * min(1.15 + second, max(0.62 + second, (PAGE_HEIGHT - 0.3) / rows))
 
 
 def _draw(
     results: StudyResults,
     curves: pd.DataFrame,
-    losses: list[ListedLoss],
+    titles: dict[str, str],
     datasets: tuple[str, ...],
     columns: int,
 ) -> "Figure":
     import matplotlib as mpl
 
-    blocks = -(-len(losses) // columns)
-    figure = new_figure(page_width(), _height(blocks * len(datasets)))
+    labels = list(titles)
+    blocks = -(-len(labels) // columns)
+    figure = new_figure(page_width(), _height(blocks * len(datasets), titles))
     axes = grid_of_axes(figure, blocks * len(datasets), columns, sharex=True)
     look = styles(results.losses)
     for position, dataset in enumerate(datasets):
         own = curves[curves["dataset"] == dataset]
         for place in range(blocks * columns):
             axis = axes[position * blocks + place // columns][place % columns]
-            if place >= len(losses):
+            if place >= len(labels):
                 axis.set_axis_off()
                 continue
-            label = losses[place].label
+            label = labels[place]
             style = look[label]
-            axis.set_title(short(label, 22), fontsize=mpl.rcParams["xtick.labelsize"], color=style.shade)
+            axis.set_title(titles[label], fontsize=mpl.rcParams["xtick.labelsize"], color=style.shade)
             curve = own[own["label"] == label]
             if len(curve):
                 whole_epochs(axis)
-                draw_band(axis, curve, LossStyle(style.colour, style.shade, "-", ""), "")
+                draw_band(axis, curve, LossStyle(style.colour, style.shade, "-", ""))
             if place % columns == 0:
                 axis.set_ylabel(f"{row_name(dataset)}\ntraining loss")
     label_epochs(axes)

@@ -16,6 +16,7 @@ from harness.store.datasets import DatasetRecord, register_dataset
 from harness.store.outcome import Outcome
 from harness.store.trials import TrialRecord, TrialStore
 from reports.results import StudyResults, load_results
+from tests.reports.wide_study import MACHINE, TRAINING, score_row
 
 STUDY = "papers"
 SCORED = ("dsc", "hd", "hd95", "slice_dsc", "nsd_2mm")
@@ -130,18 +131,7 @@ def _resolved(papers: Papers) -> dict[str, Any]:
             for variant, bases in varied.items()
         ],
         "seeds": papers.seeds,
-        "evaluation": "test",
-        "protocol": {
-            "epochs": 8,
-            "batch_size": 8,
-            "optimizer": {"name": "adam", "lr": 0.001},
-            "lr_schedule": {"name": "poly", "power": 0.9},
-            "checkpoint": "best_val_dsc",
-            "precision": "float32",
-            "augment": [],
-            "deterministic": True,
-        },
-        "model": {"name": "unet2d", "base_channels": 16},
+        **TRAINING,
     }
 
 
@@ -181,16 +171,7 @@ def _outcome(record: TrialRecord, papers: Papers) -> Outcome:
     dsc = worth + 0.01 * random.normal(size=papers.patients)
     classes = range(1, len(papers.classes_of(record.dataset)))
     scores = [
-        {
-            "case": f"p{patient}",
-            "part": "test",
-            "checkpoint": "best",
-            "class_index": index,
-            "metric": metric,
-            "value": float(value),
-            "imputed": float(value),
-            "reason": None,
-        }
+        score_row(f"p{patient}", "best", metric, value, index)
         for patient, value in enumerate(dsc)
         for index in classes
         for metric in SCORED
@@ -205,6 +186,5 @@ def _outcome(record: TrialRecord, papers: Papers) -> Outcome:
         epochs=[],
         scores=scores,
         artifacts=[],
-        environment={"python": "3.11", "torch": "2.13.0", "device": "x86_64", "threads": "1"},
-        numerics="x86_64, 1 thread, float32, torch 2.13.0",
+        **MACHINE,
     )

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from io import BytesIO
-from itertools import combinations
+from itertools import combinations, permutations
 from types import ModuleType
 from typing import Any
 
@@ -267,6 +267,19 @@ def test_names_keep_off_each_other_and_inside_the_frame() -> None:
     assert (centres - sizes / 2 >= 0).all()
     assert (centres + sizes / 2 <= (240, 220)).all()
     assert np.array_equal(centres, place_labels(np.full(12, 2.0), sizes, around))
+
+
+def test_a_name_moves_off_a_bar_and_leads_run_through_no_name() -> None:
+    points = np.array([[100.0, 100.0], [104.0, 101.0], [108.0, 99.0], [103.0, 96.0]])
+    sizes = np.tile([40.0, 8.0], (4, 1))
+    bars = np.array([[0.0, y, 200.0, y] for _, y in points])
+    around = Surroundings(np.array([0.0, 0.0, 200.0, 200.0]), points, np.empty((0, 2)), bars)
+    centres = place_labels(np.full(4, 2.0), sizes, around)
+    for own, other in permutations(range(4), 2):
+        lead = points[own] + np.linspace(0, 1, 200)[:, None] * (centres[own] - points[own])
+        assert not (np.abs(lead - centres[other]) < sizes[other] / 2).all(axis=1).any()
+    for at in range(4):
+        assert (np.abs(centres[at, 1] - points[:, 1]) > sizes[at, 1] / 2).all()
 
 
 def test_many_datasets_go_over_several_pages(several: StudyResults) -> None:

@@ -56,6 +56,15 @@ def paragraph(results: StudyResults) -> str:
     return text
 
 
+def test_the_training_reads_like_a_paper(small: StudyResults) -> None:
+    training = methods(small)[1]
+    assert training.startswith(
+        "Every network was a 2D U-Net (16 base channels), trained for 8 epochs with batches of 8 slices by "
+        "Adam with a learning rate of 0.001 that falls as (1 - epoch/epochs)^0.9 (poly); single precision "
+        "(float32); augmentation: none. Checkpoint"
+    )
+
+
 def test_the_paragraph_ends_the_methods_section(small: StudyResults) -> None:
     assert methods(small)[-1] == paragraph(small)
 

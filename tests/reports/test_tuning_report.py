@@ -168,7 +168,7 @@ def test_methods_tell_what_was_done(tuned: StudyResults, made_up: ModuleType) ->
         "20 configurations of 40 epochs",
         "Every configuration was trained to the end",
         "test patients were never read",
-        "with learning rate 0.001 in the default arms",
+        "with a learning rate of 0.001 in the default arms",
     ):
         assert needed in text
     assert "was found by random search over" not in text

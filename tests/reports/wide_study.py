@@ -15,6 +15,28 @@ from harness.store.trials import TrialRecord, TrialStore
 
 STUDY = "wide"
 
+TRAINING: dict[str, Any] = {
+    "evaluation": "test",
+    "protocol": {
+        "epochs": 8,
+        "batch_size": 8,
+        "optimizer": {"name": "adam", "lr": 0.001},
+        "lr_schedule": {"name": "poly", "power": 0.9},
+        "checkpoint": "best_val_dsc",
+        "precision": "float32",
+        "augment": [],
+        "deterministic": True,
+    },
+    "model": {"name": "unet2d", "base_channels": 16},
+}
+"""How every network was trained, in a resolved study."""
+
+MACHINE: dict[str, Any] = {
+    "environment": {"python": "3.11", "torch": "2.13.0", "device": "x86_64", "threads": "1"},
+    "numerics": "x86_64, 1 thread, float32, torch 2.13.0",
+}
+"""What an outcome says of where it was computed."""
+
 CATALOGUE: tuple[tuple[str, str, str], ...] = (
     # label, expression, family
     ("CE", "ce", "distribution"),
@@ -114,18 +136,7 @@ def _resolved(wide: Wide, names: list[str]) -> dict[str, Any]:
         "datasets": names,
         "losses": [{"label": label, "loss": text, "alpha": None} for label, text, _ in wide.listed()],
         "seeds": wide.seeds,
-        "evaluation": "test",
-        "protocol": {
-            "epochs": 8,
-            "batch_size": 8,
-            "optimizer": {"name": "adam", "lr": 0.001},
-            "lr_schedule": {"name": "poly", "power": 0.9},
-            "checkpoint": "best_val_dsc",
-            "precision": "float32",
-            "augment": [],
-            "deterministic": True,
-        },
-        "model": {"name": "unet2d", "base_channels": 16},
+        **TRAINING,
     }
 
 
@@ -171,7 +182,7 @@ def _outcome(record: TrialRecord, wide: Wide, dataset: int) -> Outcome:
     hd95 = 2 + 30 * (1 - dsc) * np.exp(0.2 * run.normal(size=wide.patients))
     values = {"dsc": dsc, "hd": 1.6 * hd95, "hd95": hd95}
     scores = [
-        _score(f"p{patient:03}", checkpoint, metric, value if checkpoint == "best" else 0.99 * value)
+        score_row(f"p{patient:03}", checkpoint, metric, value if checkpoint == "best" else 0.99 * value)
         for checkpoint in ("best", "last")
         for metric, of_patients in values.items()
         for patient, value in enumerate(of_patients)
@@ -198,17 +209,17 @@ def _outcome(record: TrialRecord, wide: Wide, dataset: int) -> Outcome:
         ],
         scores=scores,
         artifacts=[],
-        environment={"python": "3.11", "torch": "2.13.0", "device": "x86_64", "threads": "1"},
-        numerics="x86_64, 1 thread, float32, torch 2.13.0",
+        **MACHINE,
     )
 
 
-def _score(case: str, checkpoint: str, metric: str, value: float) -> dict[str, Any]:
+def score_row(case: str, checkpoint: str, metric: str, value: float, class_index: int = 1) -> dict[str, Any]:
+    """Return a test score as an outcome has it."""
     return {
         "case": case,
         "part": "test",
         "checkpoint": checkpoint,
-        "class_index": 1,
+        "class_index": class_index,
         "metric": metric,
         "value": float(value),
         "imputed": float(value),

@@ -1,18 +1,21 @@
 """The whole answer: its rule, its words, its properties, and hostile input."""
 
 import json
+import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from harness.statistics.block import Unanswerable
+from harness.statistics.conditional import ConditionalRegret, Interaction
 from harness.statistics.decision import decision, plan_hash
 from harness.statistics.plan import AnalysisPlan
 from harness.statistics.recommendation import Costs
 from harness.statistics.results import Results
 from harness.statistics.simulated_scores import Truth, simulate
-from harness.statistics.study_answer import StudyAnswer, answer_study
+from harness.statistics.study_answer import Advice, StudyAnswer, answer_study
 from harness.statistics.wording import settling, verdict, warnings
 
 
@@ -211,12 +214,26 @@ def test_several_datasets_are_answered_together_and_one_by_one() -> None:
     assert found.over_datasets.recommendation.loss == "L0"
     assert found.over_datasets.new is not None
     assert "Over these 3 datasets take L0" in verdict(found)[0]
-    assert any("always L1" in sentence for sentence in verdict(found))
+    (paid,) = (sentence for sentence in verdict(found) if "always L1" in sentence)
+    decimals = {len(number) for number in re.findall(r"0\.(\d+)", paid)}
+    assert len(decimals) == 1
+
     only = answer_study(results(frame), datasets=["b"])
     assert [each.dataset for each in only.datasets] == ["b"]
     again = next(each for each in found.datasets if each.dataset == "b")
     assert only.datasets[0].primary.comparison.stability.regret == pytest.approx(
         again.primary.comparison.stability.regret
+    )
+
+
+def test_advice_by_a_descriptor_says_it_in_words() -> None:
+    found = answer(pd.concat([tidy((0.05, 0.0), dataset=name) for name in "abc"], ignore_index=True))
+    assert found.over_datasets is not None
+    slope = Interaction("L0", "foreground_fraction", -0.1, -0.2, -0.05, 0.001, 0.02, 90)
+    advice = Advice(slope, "L1", ConditionalRegret(0.1, 0.05, 3))
+    advised = replace(found, over_datasets=replace(found.over_datasets, advice=(advice,)))
+    assert any(
+        "where the foreground share of the image is smaller (q 0.02)" in each for each in verdict(advised)
     )
 
 

@@ -48,9 +48,12 @@ class Augmentation(StrictModel, ABC):
     its own, for all positions of an epoch at once, and so that ``probability`` moves no other number.
 
     Attributes:
+        words: What a methods section calls it, a format of its fields; its name where there are none.
         name: As in a study file.
         probability: Chance that a slice is changed, per epoch.
     """
+
+    words: ClassVar[str] = ""
 
     name: str
     probability: Probability

@@ -1,6 +1,6 @@
 """Changes of intensity; nothing that follows from the labels moves."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -35,6 +35,8 @@ class Intensity(Appearance):
     noise are in the unit of normalised images. The normals of an epoch are drawn once, and each slice
     takes a stretch of them.
     """
+
+    words: ClassVar[str] = "changes of intensity"
 
     name: Literal["intensity"] = "intensity"
     gain: Annotated[float, Field(ge=0, lt=1)] = 0.1

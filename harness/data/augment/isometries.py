@@ -1,6 +1,6 @@
 """Moves of the pixel grid: distance maps and all else that follows from the labels move along, exactly."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,8 @@ from harness.data.augment.base import AUGMENTATIONS, Isometry, Probability
 class FlipHorizontal(Isometry):
     """Mirror columns: left and right of an axial slice."""
 
+    words: ClassVar[str] = "horizontal flips"
+
     name: Literal["flip_horizontal"] = "flip_horizontal"
     probability: Probability = 0.5
 
@@ -24,6 +26,8 @@ class FlipHorizontal(Isometry):
 @AUGMENTATIONS.register("flip_vertical")
 class FlipVertical(Isometry):
     """Mirror rows: front and back of an axial slice, which are rarely interchangeable."""
+
+    words: ClassVar[str] = "vertical flips"
 
     name: Literal["flip_vertical"] = "flip_vertical"
     probability: Probability = 0.5
@@ -41,6 +45,8 @@ class Rotate90(Isometry):
     """
 
     square_only = True
+
+    words: ClassVar[str] = "rotations by multiples of 90 degrees"
 
     name: Literal["rotate90"] = "rotate90"
     probability: Probability = 1.0
@@ -60,6 +66,8 @@ class Shift(Isometry):
     are computed once with a margin of ``pixels`` and cut out: they stay exact, and know of structures
     that the shift pushed out of the frame.
     """
+
+    words: ClassVar[str] = "shifts by up to {pixels} pixels"
 
     name: Literal["shift"] = "shift"
     pixels: PositiveInt = 16

@@ -1,7 +1,7 @@
 """Warps of the physical plane: composed into one sampling grid, whatever the spacing of the pixels."""
 
 import math
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -18,6 +18,8 @@ _SPLINE_RMS = 151 / 315
 @AUGMENTATIONS.register("scale")
 class Scale(LinearWarp):
     """Enlarge by a factor around the centre, log-uniform between ``smallest`` and ``largest``."""
+
+    words: ClassVar[str] = "scaling by {smallest:g} to {largest:g}"
 
     name: Literal["scale"] = "scale"
     smallest: Annotated[float, Field(ge=0.1, le=10)] = 0.85
@@ -43,6 +45,8 @@ class Scale(LinearWarp):
 class Rotation(LinearWarp):
     """Rotate around the centre, uniformly up to ``degrees`` either way, in physical space."""
 
+    words: ClassVar[str] = "rotations by up to {degrees:g} degrees"
+
     name: Literal["rotation"] = "rotation"
     degrees: Annotated[float, Field(gt=0, le=180)] = 15.0
     probability: Probability = 0.3
@@ -62,6 +66,8 @@ class Elastic(Displacement):
     splines ``knots``, both in millimetres. An amplitude beyond a quarter of that distance is refused:
     the plane could fold.
     """
+
+    words: ClassVar[str] = "elastic deformations of {amplitude:g} mm on splines {knots:g} mm apart"
 
     name: Literal["elastic"] = "elastic"
     amplitude: PositiveFloat = 2.0

@@ -10,7 +10,8 @@ from harness.store import frames
 from harness.store.database import Database
 from reports.choice import choose
 from reports.figures.journals import DEFAULT, journal
-from reports.figures.save import SavedFigure, save_figures
+from reports.figures.save import SavedFigure
+from reports.figures.save_all import save_figures, worthwhile_processes
 from reports.page import render_page
 from reports.page.content import banners
 from reports.results import StudyResults, load_results
@@ -32,12 +33,15 @@ class ReportOptions:
         only: Codes or names of the figures and tables that are wanted; all of them and the page if empty.
         peek: Show test results although the study is unfinished.
         tell: Is called with what is being done, in a few words.
+        workers: Processes that draw; as many as are worth it if None. With more than one the caller must be
+            importable (``if __name__ == "__main__":`` in scripts).
     """
 
     style: str = DEFAULT
     only: Sequence[str] = ()
     peek: bool = False
     tell: Callable[[str], None] = field(default=_silent, repr=False)
+    workers: int | None = 1
 
 
 @dataclass(frozen=True)
@@ -100,7 +104,8 @@ def build_report(
             results = replace(results, looks=frames.looks(database, study))
         options.tell("making the tables")
         tables, untold = save_tables(results, out / "tables", choice.tables)
-        figures, undrawn = save_figures(results, out / "figures", choice.figures, options.tell)
+        workers = worthwhile_processes(results) if options.workers is None else options.workers
+        figures, undrawn = save_figures(results, out / "figures", choice.figures, options.tell, workers)
     skipped = [*untold, *undrawn]
     page = out / "report.html" if choice.everything else None
     written = WrittenReport(page, _summary(results), tuple(figures), tuple(tables), tuple(skipped))

@@ -51,6 +51,14 @@ def report(
             help="Write only these figures and tables: F4,T1; FC1,TC4 of several studies.", show_default=False
         ),
     ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Processes that draw figures; as many as a study is worth if absent.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Write figures, tables and one self-contained page: report.html of one study, compare.html of several.
 
@@ -70,7 +78,7 @@ def report(
     try:
         places = folder, where.prepared, where.artifacts
         with stderr.status("") as status:
-            options = ReportOptions(style, wanted, peek, tell=status.update)
+            options = ReportOptions(style, wanted, peek, status.update, workers)
             if len(names) == 1:
                 written = build_report(database, names[0], *places, options)
                 told = written.summary, f"report: {written.page or folder}"

@@ -1,16 +1,15 @@
 """Write figures so that the same results give the same bytes."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reports.figures.registry import Drawing, FigureEntry, NothingToDraw
+from reports.figures.registry import Drawing
 from reports.figures.style import drawing_style
-from reports.results import StudyResults
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -46,39 +45,6 @@ class SavedFigure:
         """All that was written."""
         svg = [self.pdf.with_suffix(".svg")] if self.svg else []
         return [self.pdf, self.png, *svg, *([self.csv] if self.csv is not None else [])]
-
-
-def save_figures(
-    results: StudyResults,
-    folder: Path,
-    entries: Sequence[FigureEntry],
-    tell: Callable[[str], None] = lambda _: None,
-) -> tuple[list[SavedFigure], list[str]]:
-    """Draw and write figures.
-
-    Args:
-        results: Of the study.
-        folder: To write into; made if absent.
-        entries: Which figures, in their order.
-        tell: Is called with what is being drawn.
-
-    Returns:
-        The figures, and a sentence for each that has nothing to draw.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    saved: list[SavedFigure] = []
-    skipped: list[str] = []
-    for number, entry in enumerate(entries, 1):
-        tell(f"drawing {entry.code}, {number} of {len(entries)}")
-        try:
-            drawings = entry.draw(results)
-        except NothingToDraw as reason:
-            skipped.append(str(reason))
-            continue
-        for drawing in drawings:
-            saved.append(save(drawing, folder, entry.code))
-            drawing.figure.clear()  # dozens of figures are a gigabyte
-    return saved, skipped
 
 
 def save(drawing: Drawing, folder: Path, code: str) -> SavedFigure:

@@ -1,6 +1,7 @@
 import base64
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from types import ModuleType
@@ -15,7 +16,8 @@ from harness.store.frames import looks
 from harness.store.schema import ScoreRow, TrialRow
 from reports import build
 from reports.build import ReportOptions, WrittenReport, build_report
-from reports.results import load_results
+from reports.figures.save_all import worthwhile_processes
+from reports.results import StudyResults, load_results
 
 Copy = Callable[[Path], Database]
 
@@ -102,10 +104,12 @@ def test_downloads_hold_the_files(report: WrittenReport) -> None:
             assert (report.page.parent / address).is_file()
 
 
-def files_of_another(report: WrittenReport, finished: Path, out: Path, *only: str) -> list[Path]:
+def files_of_another(
+    report: WrittenReport, finished: Path, out: Path, *only: str, workers: int = 1
+) -> list[Path]:
     """Build the report again and return the names of its files, which have the same bytes in both."""
     database = open_database(f"sqlite:///{report.page.parent.parent / 'results.db'}")
-    options = ReportOptions(only=only)
+    options = ReportOptions(only=only, workers=workers)
     build_report(database, "made-up", out, finished / "prepared", finished / "artifacts", options)
     assert len(looks(database, "made-up")) == 1
     database.close()
@@ -127,10 +131,23 @@ def test_same_results_give_the_same_tables_and_figures(
 
 
 @pytest.mark.full
-def test_same_results_give_the_same_bytes(report: WrittenReport, finished: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("workers", [1, 3])
+def test_same_results_give_the_same_bytes(
+    report: WrittenReport, finished: Path, tmp_path: Path, workers: int
+) -> None:
     first = report.page.parent
     names = sorted(path.relative_to(first) for path in first.rglob("*") if path.is_file())
-    assert files_of_another(report, finished, tmp_path) == names
+    assert files_of_another(report, finished, tmp_path, workers=workers) == names
+
+
+def test_processes_are_started_for_large_studies_only(
+    results: StudyResults, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: range(64))
+    many = tuple(replace(results.losses[0], label=f"loss {number}") for number in range(100))
+    assert worthwhile_processes(results) == 1
+    assert worthwhile_processes(replace(results, losses=many)) == 6
+    assert worthwhile_processes(replace(results, losses=many * 9)) == 8  # memory is not without end
 
 
 @pytest.mark.usefixtures("no_figures")

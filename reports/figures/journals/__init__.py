@@ -36,6 +36,11 @@ def journal(name: str) -> Iterator[None]:
         _ACTIVE.reset(token)
 
 
+def active_journal() -> str:
+    """Return the name of the journal that is drawn for."""
+    return _ACTIVE.get()
+
+
 def style_file() -> Path:
     """Return the style file of the journal that is drawn for."""
     return _FOLDER / f"{_ACTIVE.get()}.mplstyle"

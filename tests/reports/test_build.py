@@ -86,7 +86,7 @@ def test_page_shows_everything_it_should(report: WrittenReport, synthetic: Modul
         "validation DSC 0.012 is below 0.05",
         "rebalance: start 1, floor 0.05, over 0.5",
         "(0.05, 0.95)",
-        "learning rate 0.001",
+        "learning rate of 0.001",
         "Looks at the test set",
         "evaluation: test",
     ):

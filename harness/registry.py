@@ -1,5 +1,6 @@
 """Named things that the command line, the docs, the tests and the reports enumerate."""
 
+import importlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Generic, TypeVar
 
@@ -54,3 +55,27 @@ class Registry(Mapping[str, T], Generic[T]):
 
     def __len__(self) -> int:
         return len(self._entries)
+
+
+def imported(kind: str, path: str, is_one: Callable[[object], bool]) -> object:
+    """Return what somebody else's code has under an import path ``package.module:NAME``.
+
+    Args:
+        kind: What it is to be, in the singular, for messages (``"loss"``).
+        path: Of the thing.
+        is_one: Tells what may be meant when the name is mistyped.
+
+    Raises:
+        InputError: if the module cannot be imported or has no such name.
+    """
+    module_name, _, name = path.partition(":")
+    try:
+        module = importlib.import_module(module_name)
+    except Exception as error:  # code of somebody else: anything may come
+        raise InputError(
+            f"{kind} {path!r}: cannot import {module_name!r}: {type(error).__name__}: {error}"
+        ) from error
+    if not hasattr(module, name):
+        known = [known for known, value in vars(module).items() if is_one(value)]
+        raise InputError(f"{kind} {path!r}: {module_name!r} has no {name!r}{nearest(name, known)}")
+    return getattr(module, name)

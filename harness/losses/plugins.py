@@ -1,6 +1,5 @@
 """Finding a loss class by what a study file calls it: registered, by entry point, or by import path."""
 
-import importlib
 import inspect
 import logging
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ from harness.losses.aliases import ALIASES
 from harness.losses.base import LOSSES, Family, Loss, constructor_parameters, spaces_of
 from harness.losses.needs import Need
 from harness.losses.search_space import Space
+from harness.registry import imported
 
 GROUP = "lossbench.losses"
 """The entry-point group in which installed packages announce their losses."""
@@ -31,7 +31,7 @@ def find_loss(name: str) -> tuple[str, type[nn.Module]]:
         InputError: if there is no such loss, or what is found is none.
     """
     if ":" in name:
-        loss = _checked(_imported(name), name)
+        loss = _checked(imported("loss", name, inspect.isclass), name)
         return next((known for known in LOSSES if LOSSES[known] is loss), name), loss
     if name not in LOSSES:
         announced = _announced()
@@ -72,22 +72,6 @@ def _load(entry: EntryPoint) -> None:
         raise InputError(f"loss {source!r}: an entry point must be a subclass of harness.losses.Loss")
     if entry.name not in LOSSES:  # importing it may have registered it
         LOSSES.register(entry.name)(loss)
-
-
-def _imported(path: str) -> object:
-    module_name, _, class_name = path.partition(":")
-    try:
-        module = importlib.import_module(module_name)
-    except Exception as error:  # code of somebody else: anything may come
-        raise InputError(
-            f"loss {path!r}: cannot import {module_name!r}: {type(error).__name__}: {error}"
-        ) from error
-    if not hasattr(module, class_name):
-        classes = [name for name, value in vars(module).items() if inspect.isclass(value)]
-        raise InputError(
-            f"loss {path!r}: {module_name!r} has no {class_name!r}{nearest(class_name, classes)}"
-        )
-    return getattr(module, class_name)
 
 
 def _checked(loss: object, source: str) -> type[nn.Module]:

@@ -1,11 +1,11 @@
 """Metrics of other people: by the name that an installed package announces, or by import path."""
 
-import importlib
 import logging
 from importlib.metadata import EntryPoint, entry_points
 
-from harness.errors import InputError, nearest
+from harness.errors import InputError
 from harness.metrics.metric import METRICS, Metric, file
+from harness.registry import imported
 
 GROUP = "lossbench.metrics"
 """The entry-point group in which installed packages announce their metrics."""
@@ -21,7 +21,7 @@ def find_metric(name: str) -> Metric:
     Raises:
         InputError: if there is no such metric, what is found is none, or its name is taken.
     """
-    return _filed(_imported(name), name) if ":" in name else METRICS[name]
+    return _filed(imported("metric", name, _is_metric), name) if ":" in name else METRICS[name]
 
 
 def load_entry_points() -> None:
@@ -46,18 +46,8 @@ def _load(entry: EntryPoint) -> None:
     _filed(found, source)
 
 
-def _imported(path: str) -> object:
-    module_name, _, name = path.partition(":")
-    try:
-        module = importlib.import_module(module_name)
-    except Exception as error:  # code of somebody else: anything may come
-        raise InputError(
-            f"metric {path!r}: cannot import {module_name!r}: {type(error).__name__}: {error}"
-        ) from error
-    if not hasattr(module, name):
-        metrics = [known for known, value in vars(module).items() if isinstance(value, Metric)]
-        raise InputError(f"metric {path!r}: {module_name!r} has no {name!r}{nearest(name, metrics)}")
-    return getattr(module, name)
+def _is_metric(found: object) -> bool:
+    return isinstance(found, Metric)
 
 
 def _filed(found: object, source: str) -> Metric:

@@ -14,6 +14,7 @@ from reports.compare.figures.place_names import brief
 from reports.compare.shown import Shown
 from reports.compare.side_by_side import Place
 from reports.figures.journals import page_width
+from reports.figures.label_placement import apart
 from reports.figures.registry import Drawing, NothingToDraw
 from reports.figures.style import LossStyle, drawing_style, grid_of_axes, new_figure, panels, short, styles
 from reports.results import ListedLoss
@@ -141,8 +142,8 @@ def _label(axis: "Axes", scene: _Scene, members: Sequence[ListedLoss], width: fl
     ends = [(scene.places[-1].value(loss.label), loss.label) for loss in members]
     known = sorted((y, label) for y, label in ends if np.isfinite(y))
     gap = (high - low) * _LINE * size / (scene.height - _AROUND)
-    apart = _apart([y for y, _ in known], gap, (low, high))
-    for (end, label), y in zip(known, apart, strict=True):
+    heights = apart([y for y, _ in known], gap, (low, high))
+    for (end, label), y in zip(known, heights, strict=True):
         colour, x = scene.looks[label].shade, last + _DODGE * len(members) / 2 + 0.03
         to = x + 0.1 * span / width
         axis.plot([x, to], [end, y], color=colour, lw=0.4)
@@ -166,18 +167,6 @@ def _name(scene: _Scene, label: str) -> str:
     )
     sign = {"better": " +", "worse": " −", "equivalent": " ="}.get(word, "")
     return short(label, 18) + (sign if len(said) == 1 else "")
-
-
-def _apart(known: Sequence[float], gap: float, limits: tuple[float, float]) -> list[float]:
-    """Return heights of labels, in rising order, at least ``gap`` apart and within the limits."""
-    heights: list[float] = []
-    for y in known:
-        heights.append(max(y, heights[-1] + gap) if heights else max(y, limits[0] + gap / 2))
-    ceiling = limits[1] - gap / 2
-    for at in range(len(heights) - 1, -1, -1):
-        heights[at] = min(heights[at], ceiling)
-        ceiling = heights[at] - gap
-    return heights
 
 
 def _interval(place: Place, label: str) -> tuple[float, float]:

@@ -190,7 +190,7 @@ def cases(database: Database, study: str) -> pd.DataFrame:
 
 
 def artifacts(database: Database, study: str) -> pd.DataFrame:
-    """Return the files that the study's own trials kept; paths are relative to the artifact folder."""
+    """Return the files that the study's own trials kept, with paths relative to the artifact folder."""
     question = (
         of_study(
             study,
@@ -200,6 +200,7 @@ def artifacts(database: Database, study: str) -> pd.DataFrame:
             TrialRow.fold,
             ArtifactRow.kind,
             ArtifactRow.path,
+            ArtifactRow.sha256,
         )
         .join(ArtifactRow, ArtifactRow.trial_id == TrialRow.id)
         .where(TrialRow.purpose == "study")

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from harness.training.hardware import processor
 from harness.training.job import TrainingJob
 
 _WEIGHTS_STREAM = 21
@@ -90,14 +91,19 @@ def numerics_facts(job: TrainingJob) -> dict[str, str]:
 
 
 def device_name(device: str) -> str:
-    """Return the kind of a device, by which numbers and times compare: ``x86_64 AVX2``, a GPU's name."""
+    """Return the kind of a device, by which numbers and times compare.
+
+    A GPU's name, or ``x86_64 AVX512 AMD EPYC``: processors of one instruction set have other kernels all the
+    same (bfloat16 by AMX or AVX512), and other caches, by which sums are cut into blocks.
+    """
     if device.startswith("cuda"):
         return torch.cuda.get_device_name() if torch.cuda.is_available() else device
-    return f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
+    name = processor().replace(",", " ")  # commas part the facts of a numerics class
+    return f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()} {name}"
 
 
 def numerics_class(facts: dict[str, str]) -> str:
-    """Return the facts as one line, for tables and for comparing: ``x86_64 AVX2, 1 thread, float32, ...``."""
+    """Return the facts as one line, for tables and for comparing: ``NVIDIA H200, CUDA 12.8, ...``."""
     threads = "{} thread" if facts.get("threads") == "1" else "{} threads"
     named = {"cuda": "CUDA {}", "cudnn": "cuDNN {}", "torch": "torch {}", "threads": threads}
     return ", ".join(named.get(key, "{}").format(value) for key, value in facts.items())

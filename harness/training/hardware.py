@@ -22,7 +22,7 @@ def hardware_facts() -> dict[str, str]:
     """
     facts = {
         "system": f"{platform.system()} {platform.machine()}",
-        "processor": _processor(),
+        "processor": processor(),
         "cores": _cores(),
     }
     memory = _memory_bytes()
@@ -54,7 +54,9 @@ def _cores() -> str:
     return str(total) if usable == total else f"{usable} of {total}"
 
 
-def _processor() -> str:
+@cache
+def processor() -> str:
+    """Return the name of the processor's model, ``unknown`` if the system does not tell."""
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
         for line in cpuinfo.read_text().splitlines():

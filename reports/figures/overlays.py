@@ -69,8 +69,8 @@ def overlays(results: StudyResults) -> list[Drawing]:
             missing.append(dataset)
     if not drawings:
         raise NothingToDraw(
-            "No overlays: the prepared cache or the predictions of seed index 0 are not here "
-            f"({', '.join(missing)})."
+            "No overlays: the prepared cache or the predictions of seed index 0 are not here, or are not "
+            f"those that were scored ({', '.join(missing)})."
         )
     return drawings
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from harness.data.case import IGNORE, is_photograph
 from harness.data.normalise import fit, resample_images
 from harness.data.prepared import PreparedCase, PreparedDataset
+from harness.store.artifacts import file_state
 from reports.results import StudyResults
 
 _RED_GREEN_BLUE = (0.299, 0.587, 0.114)
@@ -53,13 +54,17 @@ class SlicePictures:
 def read_predictions(
     results: StudyResults, dataset: str, seed: int, case: str
 ) -> dict[str, NDArray[np.uint8]]:
-    """Return the predicted volume of a case by loss label, for one seed."""
+    """Return the predicted volume of a case by loss label, for one seed.
+
+    Files that are not those whose scores the database has, from a training of the same trial elsewhere, say,
+    are left out: picture and scores would not belong together.
+    """
     rows = results.artifacts
     rows = rows[(rows["dataset"] == dataset) & (rows["seed"] == seed) & (rows["kind"] == "predictions")]
     found: dict[str, NDArray[np.uint8]] = {}
-    for label, path in zip(rows["label"], rows["path"], strict=True):
+    for label, path, sha256 in zip(rows["label"], rows["path"], rows["sha256"], strict=True):
         file = results.artifact_root / path
-        if label not in found and file.is_file():
+        if label not in found and file_state(file, sha256) == "intact":
             with np.load(file, allow_pickle=False) as masks:
                 if case in masks.files:
                     found[str(label)] = masks[case]

@@ -54,9 +54,8 @@ def banners(results: StudyResults) -> list[Banner]:
         found.append(
             Banner("validation", "This study evaluates on validation patients: numbers are optimistic.")
         )
-    lacking = metrics_that_trials_lack(results)
-    if lacking:
-        found.append(Banner("partial", lacking))
+    told = (metrics_that_trials_lack(results), mixed_numerics(results))
+    found += [Banner("partial", sentence) for sentence in told if sentence]
     if results.simulated:
         names = [name for name in results.datasets if name.endswith("-sim")]
         found.append(
@@ -106,8 +105,8 @@ def _schedule(canonical: object) -> str:
     return schedule_words(alpha) if isinstance(alpha, Mapping) else "set by the loss itself"
 
 
-def environments(results: StudyResults) -> tuple[Listing, str]:
-    """Return the distinct environments as columns of facts, and a warning if numerics classes are mixed."""
+def environments(results: StudyResults) -> Listing:
+    """Return the distinct environments as columns of facts."""
     counts: dict[tuple[tuple[str, str], ...], int] = {}
     commands: dict[tuple[tuple[str, str], ...], set[str]] = {}
     finished = results.trials[results.trials["state"].isin(FINAL_STATES)]
@@ -123,20 +122,32 @@ def environments(results: StudyResults) -> tuple[Listing, str]:
     rows = [("trials", *(str(counts[key]) for key in found))]
     rows += [(name, *(dict(key).get(name, "–") for key in found)) for name in names]
     rows.append(("command", *("; ".join(sorted(commands[key])) for key in found)))
-    # Of predictions made elsewhere nothing is known.
-    classes = finished["numerics"].dropna().nunique()
     columns = ("Fact", *(f"Environment {number}" for number in range(1, len(found) + 1)))
-    return Listing("What the trials ran on.", columns, tuple(rows)), _mixture_warning(classes)
+    return Listing("What the trials ran on.", columns, tuple(rows))
 
 
-def _mixture_warning(numerics_classes: int) -> str:
-    if numerics_classes < 2:
+def mixed_numerics(results: StudyResults) -> str:
+    """Return a warning if trials do not all come from one numerics class; empty if they do."""
+    finished = results.trials[results.trials["state"].isin(FINAL_STATES)]
+    classes = {
+        _with_processor(numerics, facts)
+        for numerics, facts in zip(finished["numerics"], finished["environment"], strict=True)
+        if isinstance(numerics, str)  # of predictions made elsewhere nothing is known
+    }
+    if len(classes) < 2:
         return ""
     return (
-        f"These trials come from {numerics_classes} numerics classes (device, threads, precision, layout, "
+        f"These trials come from {len(classes)} numerics classes (device, threads, precision, layout, "
         "compiler, torch): the same job would not give the same bits in each, so part of a difference "
         "between losses may be theirs."
     )
+
+
+def _with_processor(numerics: str, facts: Mapping[str, Any]) -> tuple[str, str]:
+    """Return a numerics class with the processor, which those of earlier trials on a CPU do not name."""
+    processor = str(facts.get("processor", ""))
+    told = "CUDA" in numerics or processor.replace(",", " ") in numerics
+    return numerics, "" if told else processor
 
 
 def looks(results: StudyResults) -> Listing:

@@ -27,7 +27,6 @@ _DATASETS = "T5"
 
 def words(results: StudyResults) -> dict[str, Any]:
     """Return all sections that are neither a figure nor a table that was written."""
-    environments, mixed = content.environments(results)
     references = bibtex(results)
     return {
         "results": results,
@@ -39,8 +38,7 @@ def words(results: StudyResults) -> dict[str, Any]:
         "tuning_notes": budget_notes(loss_searches(results)) if results.searches else [],
         "failures": _listed("failures", content.failures(results), results),
         "alphas": _listed("alphas", content.alpha_schedules(results), results),
-        "environments": _listed("environments", environments, results),
-        "mixed_numerics": mixed,
+        "environments": _listed("environments", content.environments(results), results),
         "looks": _listed("looks", content.looks(results), results),
         "study_text": content.study_text(results),
         "methods": methods(results),

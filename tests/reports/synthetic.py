@@ -11,6 +11,7 @@ from scipy import ndimage
 from sqlalchemy import insert, select, update
 
 from harness.metrics import METRICS, evaluate_case
+from harness.store.artifacts import digest_of_file
 from harness.store.database import Database, open_database
 from harness.store.datasets import DatasetRecord, register_dataset
 from harness.store.outcome import ArtifactRecord, Outcome
@@ -320,7 +321,8 @@ def keep(
     (artifacts / record.key).mkdir(parents=True)
     tested = {case: mask for case, mask in masks.items() if dataset.part(case) == "test"}
     np.savez_compressed(artifacts / path, **tested)
-    return ArtifactRecord("predictions", path.as_posix(), "0" * 64, 1)
+    file = artifacts / path
+    return ArtifactRecord("predictions", path.as_posix(), digest_of_file(file), file.stat().st_size)
 
 
 def learning_curve(record: TrialRecord, error: float, epochs: int) -> list[dict[str, Any]]:

@@ -251,13 +251,25 @@ class TestLooks:
             assert "VALIDATION results, because the study declares" in table.read_text()
         assert len(looks(study.database, "made-up")) == 0
 
+    @pytest.mark.parametrize(
+        ("numerics", "processor"),
+        [
+            ("x86_64, 4 threads, float32, torch 2.13.0", ""),
+            ("x86_64, 1 thread, float32, torch 2.13.0", "Another processor"),  # not told by older classes
+        ],
+    )
     def test_mixed_numerics_are_warned_about(
-        self, finished: Path, copy_of: Copy, synthetic: ModuleType, tmp_path: Path
+        self,
+        finished: Path,
+        copy_of: Copy,
+        synthetic: ModuleType,
+        tmp_path: Path,
+        numerics: str,
+        processor: str,
     ) -> None:
         database = copy_of(finished)
         assert "numerics classes" not in self.build(database, finished, tmp_path)
-        other = {"python": "3.11", "torch": "2.13.0", "device": "x86_64", "threads": "4"}
-        numerics = "x86_64, 4 threads, float32, torch 2.13.0"
+        other = {"python": "3.11", "torch": "2.13.0", "device": "x86_64", "processor": processor}
         synthetic.move_to_environment(database, "00-eyes", other, numerics)
         assert "2 numerics classes" in self.build(database, finished, tmp_path)
 

@@ -1,3 +1,4 @@
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -41,6 +42,20 @@ def test_overlays_are_skipped_without_cache_or_predictions(results: StudyResults
     for absent in (replace(results, prepared=tmp_path), replace(results, artifact_root=tmp_path)):
         with pytest.raises(NothingToDraw, match="cache or the predictions"):
             FIGURES["overlays"].draw(absent)
+
+
+def test_masks_of_another_training_are_not_shown_beside_these_scores(
+    results: StudyResults, tmp_path: Path
+) -> None:
+    shutil.copytree(results.artifact_root, tmp_path, dirs_exist_ok=True)
+    here = replace(results, artifact_root=tmp_path)
+    case = choose_cases(results, "heads-sim", 0)[0].case
+    before = set(read_predictions(here, "heads-sim", 0, case))
+    rows = results.artifacts.query("dataset == 'heads-sim' and seed == 0 and label == 'CE'")
+    file = tmp_path / rows["path"].iloc[0]
+    with np.load(file) as masks:
+        np.savez_compressed(file, **{name: np.roll(mask, 1) for name, mask in masks.items()})
+    assert before - set(read_predictions(here, "heads-sim", 0, case)) == {"CE"}
 
 
 def test_overlays_are_skipped_while_test_results_are_closed(results: StudyResults) -> None:

@@ -145,6 +145,7 @@ def test_the_numerics_class_is_told_and_a_change_of_it_too(job, finish, tmp_path
     whole = finish(job)
     for part in ("1 thread, float32", "channels_last", "eager", "deterministic", torch.__version__):
         assert part in whole.numerics
+    assert processor().replace(",", " ") in whole.numerics.partition(",")[0]
     interrupt_after(job, 2)
     threads = finish(replace(job, threads=2)).numerics
     first, then = threads.split("; from epoch 2: ")

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from harness.losses import parse_loss
 from harness.models import MODELS
 from harness.training import checkpoint, determinism
+from harness.training.hardware import processor
 from harness.training.learner import Learner
 from harness.training.trainer import train
 from tests.training.losses import RunningMean, StatefulSpec

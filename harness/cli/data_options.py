@@ -1,4 +1,4 @@
-"""Arguments and options that several ``lossbench data`` commands share."""
+"""Arguments and options that commands on data share."""
 
 import os
 from typing import Annotated
@@ -18,6 +18,10 @@ SetOption = Annotated[
 ]
 WorkersOption = Annotated[
     int | None, typer.Option(min=1, help="Processes; all CPU cores if absent.", show_default=False)
+]
+ScoringWorkersOption = Annotated[
+    int | None,
+    typer.Option(min=1, help="Processes; as many as the data are worth if absent.", show_default=False),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 

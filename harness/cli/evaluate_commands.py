@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from harness.cli.data_options import ScoringWorkersOption
 from harness.cli.home import DEFAULT_HOME, DatabaseOption, Home, HomeOption
 from harness.cli.output import print_json, print_table, print_warning, progress_bar, stdout
 from harness.cli.run_options import SOME_FAILED, DeviceOption
@@ -39,10 +40,7 @@ def evaluate(
     home: HomeOption = DEFAULT_HOME,
     db: DatabaseOption = None,
     device: DeviceOption = "auto",
-    workers: Annotated[
-        int | None,
-        typer.Option(min=1, help="Processes; as many as the data are worth if absent.", show_default=False),
-    ] = None,
+    workers: ScoringWorkersOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Compute metrics that finished trials lack, from the masks and networks they kept; nothing is trained.

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from harness.cli.data_options import JsonOption
+from harness.cli.data_options import JsonOption, ScoringWorkersOption
 from harness.cli.home import DEFAULT_HOME, DatabaseOption, Home, HomeOption
 from harness.cli.output import print_json, print_table, print_warning, progress_bar, stdout
 from harness.errors import InputError
@@ -95,10 +95,7 @@ def score(
     ] = None,
     home: HomeOption = DEFAULT_HOME,
     db: DatabaseOption = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(min=1, help="Processes; as many as the data are worth if absent.", show_default=False),
-    ] = None,
+    workers: ScoringWorkersOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Score NIfTI predictions against the truth: a table, a CSV file, or beside the trials of a study."""

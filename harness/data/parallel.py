@@ -37,6 +37,11 @@ def run_each(
             raise
 
 
+def usable_cores() -> int:
+    """Return how many cores this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def _end_with_parent() -> None:
     """End this process when the one that started it is killed: it would wait for work for ever."""
     parent = multiprocessing.parent_process()

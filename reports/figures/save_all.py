@@ -1,6 +1,5 @@
 """Draw and write many figures, one after another or by several processes."""
 
-import os
 import pickle
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -9,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from harness.data.parallel import run_each
+from harness.data.parallel import run_each, usable_cores
 from reports.figures.journals import active_journal, journal
 from reports.figures.registry import FIGURES, FigureEntry, NothingToDraw
 from reports.figures.save import SavedFigure, save
@@ -69,7 +68,7 @@ def save_figures(
 def worthwhile_processes(results: StudyResults) -> int:
     """Return how many processes are worth starting to draw the figures of a study."""
     cells = len(results.losses) * len(results.datasets)
-    return max(1, min(cells // _CELLS_PER_PROCESS, len(os.sched_getaffinity(0)), _MOST_PROCESSES))
+    return max(1, min(cells // _CELLS_PER_PROCESS, usable_cores(), _MOST_PROCESSES))
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 
 from harness.cli.doctor.base import Finding, Setup, check
 from harness.cli.doctor.cgroup import ControlGroups
+from harness.data.parallel import usable_cores
 
 _NUMBERS = (
     "OMP_NUM_THREADS",
@@ -19,11 +20,6 @@ _BINDING = {
     "GOMP_CPU_AFFINITY": None,
 }
 """Pin threads to cores, by the values that do; None: any."""
-
-
-def usable_cores() -> int:
-    """Return how many cores this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @check("cores", "machine")

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from harness.cli.doctor.base import Finding, Setup, check
 from harness.cli.doctor.cgroup import ControlGroups
-from harness.cli.doctor.cores import usable_cores
+from harness.data.parallel import usable_cores
 
 RECOMMENDED_FILES = 8192
 """What Ray itself recommends; a head node holds connections of every worker in the cluster."""

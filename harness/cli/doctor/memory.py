@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from harness.cli.doctor.base import GIB, Finding, Setup, check, gibibytes
 from harness.cli.doctor.cgroup import ControlGroups
-from harness.cli.doctor.cores import usable_cores
+from harness.data.parallel import usable_cores
 
 LOWEST = 2 * GIB
 """Ray's own processes take half of it, and one worker with torch the other half."""

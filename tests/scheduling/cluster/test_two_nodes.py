@@ -145,6 +145,9 @@ def run_on_shared_nodes(study: Path, data: Path, folder: Path) -> subprocess.Com
 
     with tempfile.TemporaryDirectory(prefix="lbn-", dir="/tmp") as temporary:  # short: Ray puts sockets there
         head = {"num_cpus": 1, "include_dashboard": False, "temp_dir": temporary}
+        Path("/tmp/ray").mkdir(
+            exist_ok=True
+        )  # Cluster notes its address there, whatever the folder of the head
         shared = Cluster(initialize_head=True, head_node_args=head)
         try:
             shared.add_node(num_cpus=1)

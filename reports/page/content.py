@@ -137,9 +137,9 @@ def mixed_numerics(results: StudyResults) -> str:
     if len(classes) < 2:
         return ""
     return (
-        f"These trials come from {len(classes)} numerics classes (device, threads, precision, layout, "
-        "compiler, torch): the same job would not give the same bits in each, so part of a difference "
-        "between losses may be theirs."
+        f"These trials come from {len(classes)} numerics classes (device, processor, threads, precision, "
+        "layout, compiler, torch): the same job would not give the same bits in each, so part of a "
+        "difference between losses may be theirs."
     )
 
 

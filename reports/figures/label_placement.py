@@ -144,8 +144,8 @@ def _costs(own: int, options: list[_Place], others: dict[int, int], points: Valu
     cost = option.cost.copy()
     for at, place in others.items():
         centre, half = options[at].centre[place], options[at].half
-        apart = np.abs(option.centre - centre)
-        overlap = np.clip(option.half + half + _AIR - apart, 0, None)
+        distance = np.abs(option.centre - centre)
+        overlap = np.clip(option.half + half + _AIR - distance, 0, None)
         cost += np.where(overlap.min(axis=1) > 0, _ON_NAME + overlap.prod(axis=1), 0.0)
         cost += _CROSSED * _cross(points[own], option.centre, points[at], centre)
         cost += _UNDER_NAME * _through(points[own], option.centre, centre, half)
@@ -160,8 +160,8 @@ def _cross(start: Values, ends: Values, other_start: Values, other_end: Values) 
         along, across = b - a, c - a
         return np.asarray(along[..., 0] * across[..., 1] - along[..., 1] * across[..., 0])
 
-    apart = side(start, ends, other_start) * side(start, ends, other_end) < 0
-    return apart & (side(other_start, other_end, start) * side(other_start, other_end, ends) < 0)
+    parted = side(start, ends, other_start) * side(start, ends, other_end) < 0
+    return parted & (side(other_start, other_end, start) * side(other_start, other_end, ends) < 0)
 
 
 def _through(start: Values, ends: Values, centre: Values, half: Values) -> NDArray[np.bool_]:
